@@ -1,0 +1,28 @@
+/**
+ * A module cache for WebAssembly on Deno, Bun and Node: compile a module once, load it everywhere after.
+ *
+ * A module comes from a process-wide memory of live modules, from a directory of verified entries that processes and
+ * runtimes share, and only else from the engine.
+ *
+ * @example Compile once
+ * ```ts
+ * import { ModuleCache } from "@wasm/module-cache";
+ *
+ * await using cache = new ModuleCache({ directory: "/tmp/wasm-module-cache-example" });
+ * const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+ * const { module, from, elapsedMs } = await cache.resolve(code);
+ * console.log(module instanceof WebAssembly.Module, from, elapsedMs);
+ * ```
+ *
+ * @module
+ */
+
+export { type CacheStats, ModuleCache, type ResolveOptions } from "./src/cache.ts";
+export type { Code } from "./src/code.ts";
+export type { Counters, Provenance, Resolved } from "./src/context.ts";
+export type { DiskStatus } from "./src/directory.ts";
+export type { Engine } from "./src/engine/engine.ts";
+export { hostEngine } from "./src/engine/host.ts";
+export { CacheError, type CacheErrorCode, type CacheErrorOptions, type CacheWarning } from "./src/errors.ts";
+export { get, getSync } from "./src/get.ts";
+export type { ModuleCacheOptions } from "./src/options.ts";

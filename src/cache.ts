@@ -1,0 +1,188 @@
+// ModuleCache: one engine, one memory, one directory, and the calls on them.
+
+import { type Code, describe, viewOf } from "./code.ts";
+import type { Context, Counters, Resolved, Storage } from "./context.ts";
+import type { DiskStatus } from "./directory.ts";
+import { runAsync, runSync } from "./effect.ts";
+import { entryPath } from "./key.ts";
+import { folderOf, keyOf, lookup } from "./lookup.ts";
+import { digestOf, type ModuleCacheOptions, openContext } from "./options.ts";
+
+/** Options of {@linkcode ModuleCache.resolve}. */
+export interface ResolveOptions {
+  /**
+   * SHA-256 of the code where the caller knows it: 64 hexadecimal digits, or the 32 bytes. It is trusted where memory
+   * has a module under it: a memory hit then costs microseconds whatever the size of the code, and gives that module
+   * even if the code is another. Otherwise the code is hashed all the same.
+   */
+  digest?: string | BufferSource;
+}
+
+/** Counters and sizes of a cache. */
+export interface CacheStats extends Readonly<Counters> {
+  /** Modules in memory now. */
+  readonly memoryEntries: number;
+  /** Bytes of code in memory now. */
+  readonly memoryBytes: number;
+  /** Modules that left memory for others. */
+  readonly evictions: number;
+}
+
+/**
+ * Compiles a module once and gives it everywhere after: from memory, from a directory that processes and runtimes
+ * share, and only else by compiling.
+ *
+ * A fault of the cache never breaks the program: it is a miss and one warning, unless `strict` is set. An error of the
+ * engine reaches the caller untouched and is not cached.
+ *
+ * @typeParam M Type of a compiled module.
+ *
+ * @example Compile, then have the same module from memory
+ * ```ts
+ * import { ModuleCache } from "@wasm/module-cache";
+ *
+ * const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+ * const cache = new ModuleCache();
+ * const first = await cache.resolve(code);
+ * const again = await cache.resolve(code);
+ * console.log(first.from, again.from, again.module === first.module); // "compiled" "memory" true
+ * ```
+ */
+export class ModuleCache<M = WebAssembly.Module> {
+  readonly #context: Context<M>;
+
+  /**
+   * Makes a cache; touches no file yet.
+   *
+   * @param options Engine, directory and limits.
+   * @throws {TypeError | RangeError} When an option is not what it should be. What the environment lacks is no error:
+   * {@linkcode ModuleCache.status} tells of it.
+   */
+  constructor(options: ModuleCacheOptions<M> = {}) {
+    if (typeof options !== "object" || options === null) {
+      throw new TypeError(`Cannot make cache: its options must be an object, not ${describe(options)}`);
+    }
+    this.#context = openContext(options);
+  }
+
+  /**
+   * Gives the module of a code, and tells where it came from.
+   *
+   * The code is copied before the first wait: what the caller does to it later changes nothing. Calls for one code
+   * that overlap share one compile. Where the engine keeps artifacts other than the code, the entry is written when
+   * the promise resolves; where it keeps the code itself, it is written soon after: see {@linkcode ModuleCache.flush}.
+   *
+   * @param code Bytes for the engine: a buffer or a view of one, of any kind.
+   * @param options The code's digest, where it is known.
+   * @returns The module and its provenance.
+   * @throws {TypeError} When `code` is not bytes, or `digest` is not its SHA-256.
+   * @throws {CacheError} When the cache is strict and has a fault.
+   * @throws The engine's own error when it refuses the code: `WebAssembly.CompileError` of the host engine.
+   */
+  async resolve(code: Code, options: ResolveOptions = {}): Promise<Resolved<M>> {
+    return await runAsync(lookup(this.#context, viewOf(code), digestOf(options.digest)));
+  }
+
+  /** Synchronous {@linkcode ModuleCache.resolve}: never waits, not even for a lock or for another call's compile. */
+  resolveSync(code: Code, options: ResolveOptions = {}): Resolved<M> {
+    return runSync(lookup(this.#context, viewOf(code), digestOf(options.digest)));
+  }
+
+  /**
+   * Gives the module of a code, as `WebAssembly.compile` does.
+   *
+   * @param code Bytes for the engine.
+   * @returns The module; see {@linkcode ModuleCache.resolve}, also for errors.
+   */
+  async compile(code: Code): Promise<M> {
+    return (await this.resolve(code)).module;
+  }
+
+  /** Synchronous {@linkcode ModuleCache.compile}, as `new WebAssembly.Module` does. */
+  compileSync(code: Code): M {
+    return this.resolveSync(code).module;
+  }
+
+  /**
+   * Tells what the disk can do. Looks for itself at the first call, which makes the directory.
+   *
+   * @returns State of the disk, and the reason where it is not read and written.
+   */
+  status(): DiskStatus {
+    const { storage } = this.#context;
+    if (typeof storage === "string") return { disk: "off", reason: storage };
+    const { disk, reason } = runSync(storage.directory.ability());
+    return reason === undefined ? { disk } : { disk, reason };
+  }
+
+  /** Counts lookups by provenance, writes, locks, and what is in memory. */
+  stats(): CacheStats {
+    const { counters, memory } = this.#context;
+    return { ...counters, memoryEntries: memory.entries, memoryBytes: memory.bytes, evictions: memory.evictions };
+  }
+
+  /** Forgets every module in memory; entries stay. */
+  clearMemory(): void {
+    this.#context.memory.clear();
+  }
+
+  /**
+   * Forgets every module in memory and removes every entry of this engine from the directory. Entries of other engines
+   * and files that are not entries stay, and all of it where the directory is read-only.
+   *
+   * @throws {CacheError} When an entry cannot be removed.
+   */
+  async clear(): Promise<void> {
+    this.clearMemory();
+    const storage = await this.#writable();
+    if (storage) await runAsync(storage.disk.clear(await runAsync(folderOf(this.#context))));
+  }
+
+  /**
+   * Forgets one module, in memory and, unless the directory is read-only, on disk.
+   *
+   * @param codeOrKey The code, or the `key` of a {@linkcode Resolved}.
+   * @returns Whether anything was there to forget.
+   * @throws {TypeError} When it is neither bytes nor a key.
+   * @throws {CacheError} When the entry cannot be removed.
+   */
+  async delete(codeOrKey: Code | string): Promise<boolean> {
+    const key = typeof codeOrKey === "string"
+      ? checkKey(codeOrKey)
+      : await runAsync(keyOf(this.#context, viewOf(codeOrKey)));
+    const wasInMemory = this.#context.memory.deleteKey(key);
+    const storage = await this.#writable();
+    if (!storage) return wasInMemory;
+    const path = entryPath(await runAsync(folderOf(this.#context)), key);
+    return await runAsync(storage.disk.remove(path)) || wasInMemory;
+  }
+
+  /**
+   * Waits until every entry that is still being written is on the disk.
+   *
+   * @throws {CacheError} When the cache is strict and a write failed.
+   */
+  async flush(): Promise<void> {
+    const { storage } = this.#context;
+    if (typeof storage !== "string") await storage.behind.flush();
+  }
+
+  /** Flushes, and forgets every module in memory. The cache can be used again after. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.flush();
+    this.clearMemory();
+  }
+
+  /** The disk side with no write under way, where entries may be changed. */
+  async #writable(): Promise<Storage | undefined> {
+    const { storage } = this.#context;
+    if (typeof storage === "string") return undefined;
+    await storage.behind.flush();
+    return (await runAsync(storage.directory.ability())).disk === "read-write" ? storage : undefined;
+  }
+}
+
+function checkKey(key: string): string {
+  if (/^[0-9a-f]{64}$/.test(key)) return key;
+  throw new TypeError("Cannot use key: it must be the 64 hexadecimal digits of a Resolved");
+}

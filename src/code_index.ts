@@ -1,0 +1,62 @@
+// Recognises code without hashing it: candidates by length and a sample, then an exact compare. Knows no modules.
+
+/** Bytes looked at to find candidates. */
+const SAMPLE_BYTES = 128;
+
+/** How many codes of one length and sample are compared; more can only be crafted, and are found by SHA-256. */
+const MAX_CANDIDATES = 8;
+
+interface Candidate<T> {
+  readonly code: Uint8Array;
+  readonly value: T;
+}
+
+/** Values by the code that they belong to. */
+export class CodeIndex<T> {
+  readonly #equal: (a: Uint8Array, b: Uint8Array) => boolean;
+  readonly #candidates = new Map<string, Candidate<T>[]>();
+
+  /** @param equal Exact compare of equally long bytes. */
+  constructor(equal: (a: Uint8Array, b: Uint8Array) => boolean) {
+    this.#equal = equal;
+  }
+
+  /** Finds the value of exactly this code. Costs one pass over the bytes where there is a candidate, else nothing. */
+  find(view: Uint8Array): T | undefined {
+    if (this.#candidates.size === 0) return undefined;
+    return this.#candidates.get(sampleOf(view))?.find(({ code }) => this.#equal(code, view))?.value;
+  }
+
+  /** Adds a code that does not change any more. */
+  add(code: Uint8Array, value: T): void {
+    const sample = sampleOf(code);
+    const candidates = this.#candidates.get(sample) ?? [];
+    this.#candidates.set(sample, candidates);
+    candidates.push({ code, value });
+    if (candidates.length > MAX_CANDIDATES) candidates.shift();
+  }
+
+  /** Takes a code out, the very one that was added. */
+  delete(code: Uint8Array): void {
+    const sample = sampleOf(code);
+    const rest = this.#candidates.get(sample)?.filter((candidate) => candidate.code !== code) ?? [];
+    if (rest.length > 0) this.#candidates.set(sample, rest);
+    else this.#candidates.delete(sample);
+  }
+
+  /** Takes every code out. */
+  clear(): void {
+    this.#candidates.clear();
+  }
+}
+
+/** Length, and FNV-1a of bytes spread evenly from the first to the last. */
+function sampleOf(code: Uint8Array): string {
+  const last = code.length - 1;
+  const steps = Math.min(last, SAMPLE_BYTES - 1);
+  let hash = 0x811c9dc5;
+  for (let step = 0; step <= steps; step++) {
+    hash = Math.imul(hash ^ code[steps > 0 ? Math.floor(last * step / steps) : 0]!, 0x01000193);
+  }
+  return `${code.length}:${hash}`;
+}

@@ -1,0 +1,69 @@
+// Effects: steps that can be taken at once or waited for, and the two ways to run an operation made of them.
+// Knows nothing of caches; the model checker of the tests is a third way to run one.
+
+/** A step that can be taken at once (`sync`) or waited for (`async`), with the same result. */
+export interface Effect<T> {
+  /** What the step does, for schedules and traces. */
+  readonly name: string;
+  /** Takes the step now. */
+  sync(): T;
+  /** Takes the step, now or later. */
+  async(): T | PromiseLike<T>;
+}
+
+/** A procedure written once: it yields effects and gets back what they gave. */
+export type Operation<T> = Generator<Effect<unknown>, T, unknown>;
+
+/** Wraps a step that never waits. */
+export function immediate<T>(name: string, step: () => T): Effect<T> {
+  return { name, sync: step, async: step };
+}
+
+/** Makes a whole operation one step: nothing of the same schedule comes in between. */
+export function compose<T>(name: string, operation: () => Operation<T>): Effect<T> {
+  return { name, sync: () => runSync(operation()), async: () => runAsync(operation()) };
+}
+
+/** Takes one step within an operation, and types what comes back. */
+export function* perform<T>(effect: Effect<T>): Operation<T> {
+  return (yield effect) as T;
+}
+
+/** Runs an operation to its end without waiting for anything. */
+export function runSync<T>(operation: Operation<T>): T {
+  let step = operation.next();
+  while (!step.done) step = take(operation, step.value);
+  return step.value;
+}
+
+function take<T>(operation: Operation<T>, effect: Effect<unknown>): IteratorResult<Effect<unknown>, T> {
+  let value: unknown;
+  try {
+    value = effect.sync();
+  } catch (error) {
+    return operation.throw(error);
+  }
+  return operation.next(value);
+}
+
+/** Runs an operation to its end, waiting only for steps that give a promise: one without any ends in this very call. */
+export async function runAsync<T>(operation: Operation<T>): Promise<T> {
+  let step = operation.next();
+  while (!step.done) {
+    let value: unknown;
+    try {
+      value = step.value.async();
+      if (isPromise(value)) value = await value;
+    } catch (error) {
+      step = operation.throw(error);
+      continue;
+    }
+    step = operation.next(value);
+  }
+  return step.value;
+}
+
+/** Tells whether a value is to be waited for. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === "function";
+}

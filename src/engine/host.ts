@@ -1,0 +1,33 @@
+// The engine of the runtime itself, through the standard `WebAssembly` object.
+
+import type { Engine } from "./engine.ts";
+
+/**
+ * Compiles with the runtime's own `WebAssembly`.
+ *
+ * No runtime lets a program write down what this compiles, so the artifact is the code: an entry is a
+ * content-addressed copy that any runtime can read. The memory tier saves the whole compile; the disk tier saves nothing
+ * while the bytes are at hand, and costs no more than a plain compile.
+ *
+ * @returns The engine; its id is the same on every runtime and version.
+ *
+ * @example Name the default
+ * ```ts
+ * import { hostEngine, ModuleCache } from "@wasm/module-cache";
+ *
+ * const cache = new ModuleCache({ engine: hostEngine() });
+ * console.log(cache.status().disk); // "off"
+ * ```
+ */
+export function hostEngine(): Engine<WebAssembly.Module> {
+  const compile = (code: Uint8Array<ArrayBuffer>) => WebAssembly.compile(code);
+  const compileSync = (code: Uint8Array<ArrayBuffer>) => new WebAssembly.Module(code);
+  return {
+    id: "host",
+    compile,
+    compileSync,
+    serialize: (_module, code) => code,
+    deserialize: compile,
+    deserializeSync: compileSync,
+  };
+}

@@ -1,0 +1,61 @@
+// Every error class and code of the cache. Wrong use is a TypeError or RangeError, a failed compile the engine's own error.
+
+/**
+ * Kind of a cache fault: `"IO"` the file system refused, `"SERIALIZE"` the engine could not give or take an artifact,
+ * `"CORRUPT"` an entry is not what was written, `"LOCK_TIMEOUT"` another process holds the lock for too long.
+ */
+export type CacheErrorCode = "IO" | "SERIALIZE" | "CORRUPT" | "LOCK_TIMEOUT";
+
+/** Where and why a {@linkcode CacheError} arose. */
+export interface CacheErrorOptions extends ErrorOptions {
+  /** File or directory concerned. */
+  path?: string;
+}
+
+/**
+ * A fault of the cache itself, never of the module.
+ *
+ * With `strict: true` lookups throw it; otherwise it is handed to `onWarning` and the lookup goes on as a miss.
+ *
+ * @example Decide on the code, never on the message
+ * ```ts
+ * import { CacheError } from "@wasm/module-cache";
+ *
+ * const error = new CacheError("IO", "Cannot write entry: disk full", { path: "/tmp/cache" });
+ * console.log(error.code, error.path); // "IO" "/tmp/cache"
+ * ```
+ */
+export class CacheError extends Error {
+  /** Class name, for logs. */
+  override readonly name = "CacheError";
+  /** Kind of the fault. */
+  readonly code: CacheErrorCode;
+  /** File or directory concerned, if any. */
+  readonly path?: string;
+
+  /**
+   * Makes a fault.
+   *
+   * @param code Kind of the fault.
+   * @param message "Cannot act what: state found".
+   * @param options Path concerned, and the error behind this one as `cause`.
+   */
+  constructor(code: CacheErrorCode, message: string, options: CacheErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.path = options.path;
+  }
+}
+
+/** What `onWarning` gets: the fault that strict mode would have thrown. */
+export type CacheWarning = CacheError;
+
+/**
+ * Names the system's code of an error, alike on every runtime.
+ *
+ * @returns `"ENOENT"` and the like; for errors without a code (Deno's `NotCapable`) their class name.
+ */
+export function systemCode(error: unknown): string {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+  return typeof code === "string" ? code : typeof name === "string" ? name : "unknown";
+}

@@ -1,0 +1,65 @@
+// The one call: a cache for each engine id and directory, kept for the life of the process.
+
+import { type Code, describe, viewOf } from "./code.ts";
+import type { Context } from "./context.ts";
+import { type Operation, perform, runAsync, runSync } from "./effect.ts";
+import { checkEngine } from "./engine/calls.ts";
+import type { Engine } from "./engine/engine.ts";
+import { lookup } from "./lookup.ts";
+import { openContext } from "./options.ts";
+
+/** The only state of a module's own in this library: what makes `get` remember. */
+const contexts = new Map<string, Context<unknown>>();
+
+/**
+ * Gives the module of a code: from memory, from the directory, or by compiling and keeping it there.
+ *
+ * All calls of a process with one engine id and directory share one memory of 1,024 modules. Faults of the directory
+ * are misses with a warning on the console. When the promise resolves, the entry is written.
+ *
+ * @param engine What compiles.
+ * @param code Bytes for the engine.
+ * @param directory Where entries are kept: a path, or a `file:` URL.
+ * @returns The module.
+ * @throws {TypeError} When an argument is not what it should be.
+ * @throws The engine's own error when it refuses the code.
+ *
+ * @example Compile once for all processes
+ * ```ts
+ * import { get, hostEngine } from "@wasm/module-cache";
+ *
+ * const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+ * const module = await get(hostEngine(), code, "/tmp/wasm-module-cache-example");
+ * console.log(module instanceof WebAssembly.Module); // true
+ * ```
+ */
+export async function get<M>(engine: Engine<M>, code: Code, directory: string | URL): Promise<M> {
+  return await runAsync(lookupAndWrite(engine, viewOf(code), directory));
+}
+
+/** Synchronous {@linkcode get}. */
+export function getSync<M>(engine: Engine<M>, code: Code, directory: string | URL): M {
+  return runSync(lookupAndWrite(engine, viewOf(code), directory));
+}
+
+function* lookupAndWrite<M>(engine: Engine<M>, view: Uint8Array, directory: string | URL): Operation<M> {
+  const context = contextOf(engine, directory);
+  const { module, key } = yield* lookup(context, view, undefined);
+  if (typeof context.storage !== "string") yield* perform(context.storage.behind.settle(key));
+  return module;
+}
+
+/** The shared context, with the engine of this very call. */
+function contextOf<M>(engine: Engine<M>, directory: string | URL): Context<M> {
+  checkEngine(engine);
+  if (directory === undefined) {
+    throw new TypeError(`Cannot use directory: it must be given, not ${describe(directory)}`);
+  }
+  const name = JSON.stringify([engine.id, String(directory)]);
+  let shared = contexts.get(name) as Context<M> | undefined;
+  if (!shared) {
+    shared = openContext({ engine, directory });
+    contexts.set(name, shared as Context<unknown>);
+  }
+  return { ...shared, engine };
+}

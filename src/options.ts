@@ -1,0 +1,180 @@
+// What callers give: checks it, fills in the defaults, and puts the parts of a cache together.
+
+import { describe, viewOf } from "./code.ts";
+import type { Context, Counters } from "./context.ts";
+import { Directory } from "./directory.ts";
+import { DiskTier } from "./disk_tier.ts";
+import { checkEngine } from "./engine/calls.ts";
+import type { Engine } from "./engine/engine.ts";
+import { hostEngine } from "./engine/host.ts";
+import type { CacheError, CacheWarning } from "./errors.ts";
+import { Flights } from "./flights.ts";
+import { DIGEST_BYTES, toHex } from "./key.ts";
+import { MemoryTier } from "./memory_tier.ts";
+import { detectPlatform } from "./platform/detect.ts";
+import type { Platform } from "./platform/platform.ts";
+import { WriteBehind } from "./write_behind.ts";
+
+/** Options of {@linkcode ModuleCache}. */
+export interface ModuleCacheOptions<M = WebAssembly.Module> {
+  /**
+   * What compiles, and what an entry holds.
+   *
+   * @default {hostEngine()}
+   */
+  engine?: Engine<M>;
+  /**
+   * Where entries are kept: a path, or a `file:` URL. It is made when first needed. Who can write it can run code as you.
+   *
+   * @default {undefined} memory only
+   */
+  directory?: string | URL;
+  /**
+   * How many modules memory keeps.
+   *
+   * @default {1024}
+   */
+  maxEntries?: number;
+  /**
+   * How many bytes of code memory keeps; a copy of each module's code is kept to recognise it. Compiled modules take
+   * memory of their own besides.
+   *
+   * @default {268435456} 256 MiB
+   */
+  maxMemoryBytes?: number;
+  /**
+   * How long a lookup waits, in ms, while another process compiles the same code; then it compiles too.
+   *
+   * @default {10000}
+   */
+  lockTimeoutMs?: number;
+  /**
+   * Never writes to the directory, and takes no locks.
+   *
+   * @default {false}
+   */
+  readOnly?: boolean;
+  /**
+   * Throws a {@linkcode CacheError} for faults of the cache that are otherwise misses with a warning.
+   *
+   * @default {false}
+   */
+  strict?: boolean;
+  /**
+   * Gets each kind of fault once.
+   *
+   * @default {(warning) => console.warn(warning.message)}
+   */
+  onWarning?: (warning: CacheWarning) => void;
+}
+
+/**
+ * Puts a cache together.
+ *
+ * @throws {TypeError | RangeError} When an option is not what it should be; never for what the environment lacks.
+ */
+export function openContext<M>(
+  options: ModuleCacheOptions<M>,
+  platform: Platform = detectPlatform(),
+): Context<M> {
+  const { strict = false, onWarning = (warning) => console.warn(`wasm-module-cache: ${warning.message}`) } = options;
+  const engine = options.engine ?? hostEngine() as Engine<unknown> as Engine<M>;
+  checkEngine(engine);
+  checkFlag("strict", strict);
+  if (typeof onWarning !== "function") {
+    throw new TypeError(`Cannot use onWarning: not a function but ${describe(onWarning)}`);
+  }
+  const limits = {
+    maxEntries: amount("maxEntries", options.maxEntries, 1024),
+    maxBytes: amount("maxMemoryBytes", options.maxMemoryBytes, 256 * 1024 * 1024),
+  };
+  return {
+    engine,
+    platform,
+    memory: new MemoryTier(limits, platform.equal),
+    flights: new Flights(platform.equal),
+    counters: zeroCounters(),
+    identity: {},
+    storage: openStorage(options, platform),
+    report: strict ? raise : once(onWarning),
+  };
+}
+
+function openStorage<M>(options: ModuleCacheOptions<M>, platform: Platform): Context<unknown>["storage"] {
+  const { directory, readOnly = false } = options;
+  const lockTimeoutMs = amount("lockTimeoutMs", options.lockTimeoutMs, 10_000);
+  checkFlag("readOnly", readOnly);
+  if (directory === undefined) return "no directory was given";
+  checkDirectory(directory);
+  const { files } = platform;
+  if (!files) return "this runtime has no files";
+  const path = files.resolve(directory);
+  const opened = new Directory(platform, files, { path, readOnly, lockTimeoutMs });
+  return { directory: opened, disk: new DiskTier(platform, files, opened), behind: new WriteBehind() };
+}
+
+/**
+ * Reads a digest in any of its forms.
+ *
+ * @param digest 64 hexadecimal digits, or the 32 bytes.
+ * @returns The digits in lower case; `undefined` for `undefined`.
+ * @throws {TypeError} When it is not a SHA-256.
+ */
+export function digestOf(digest: unknown): string | undefined {
+  if (digest === undefined) return undefined;
+  const hex = typeof digest === "string" ? digest.toLowerCase() : toHex(viewOf(digest));
+  if (/^[0-9a-f]{64}$/.test(hex)) return hex;
+  throw new TypeError(`Cannot use digest: it must be a SHA-256, ${DIGEST_BYTES} bytes or 64 hexadecimal digits`);
+}
+
+function checkDirectory(directory: unknown): void {
+  const isUrl = directory instanceof URL;
+  if (isUrl && directory.protocol !== "file:") {
+    throw new TypeError(`Cannot use directory ${directory}: its URL must be a file: URL`);
+  }
+  if (!isUrl && (typeof directory !== "string" || directory === "" || directory.includes("\0"))) {
+    throw new TypeError(`Cannot use directory: it must be a path or a file: URL, not ${describe(directory)}`);
+  }
+}
+
+function checkFlag(name: string, value: unknown): void {
+  if (typeof value !== "boolean") {
+    throw new TypeError(`Cannot use ${name}: it must be a boolean, not ${describe(value)}`);
+  }
+}
+
+function amount(name: string, value: unknown, standard: number): number {
+  if (value === undefined) return standard;
+  if (typeof value !== "number") throw new TypeError(`Cannot use ${name}: it must be a number, not ${describe(value)}`);
+  if (value >= 0 && (Number.isSafeInteger(value) || value === Infinity)) return value;
+  throw new RangeError(`Cannot use ${name}: it must be a whole number from 0 on, or Infinity, not ${value}`);
+}
+
+function zeroCounters(): Counters {
+  return {
+    memory: 0,
+    disk: 0,
+    recompiled: 0,
+    compiled: 0,
+    failed: 0,
+    writes: 0,
+    writeFailures: 0,
+    locks: 0,
+    lockTimeouts: 0,
+  };
+}
+
+function raise(fault: CacheError): never {
+  throw fault;
+}
+
+/** Hands each kind of fault on once: a full disk says the same at every write. */
+function once(onWarning: (warning: CacheWarning) => void): (fault: CacheError) => void {
+  const seen = new Set<string>();
+  return (fault) => {
+    const kind = fault.code === "IO" ? fault.message : `${fault.code} ${fault.path}`;
+    if (seen.has(kind)) return;
+    seen.add(kind);
+    onWarning(fault);
+  };
+}

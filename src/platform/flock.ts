@@ -1,0 +1,45 @@
+// flock(2) by foreign function interface: what it takes and what its answers mean. How C is called differs by runtime.
+
+import { type LockDescriptor, nodeProcess } from "./node_files.ts";
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+/** EWOULDBLOCK on Linux, on macOS and the BSDs, and 0 for an errno that could not be read. */
+const WOULD_BLOCK = [11, 35, 0];
+
+/** The C functions that locking calls. */
+export interface LockCalls {
+  /** flock(2): 0, or -1 with errno set. */
+  flock(descriptor: number, operation: number): number;
+  /** errno of the calling thread, or 0 where it cannot be read. */
+  errno(): number;
+}
+
+/**
+ * Locks by flock(2), exclusively and without waiting.
+ *
+ * @param load Finds the C functions in a library; called at the first lock, throws where the library is not there.
+ * @returns `undefined` on Windows, which has no flock.
+ */
+export function flock(load: (library: string, errnoName: string) => LockCalls): LockDescriptor | undefined {
+  const { platform, arch } = nodeProcess();
+  if (platform === "win32") return undefined;
+  let calls: LockCalls | undefined;
+  return (descriptor) => {
+    calls ??= loadFirst(load, platform, arch);
+    if (calls.flock(descriptor, LOCK_EX | LOCK_NB) === 0) return true;
+    const errno = calls.errno();
+    if (WOULD_BLOCK.includes(errno)) return false;
+    throw Object.assign(new Error(`Cannot lock file: flock gives errno ${errno}`), { code: "ENOLCK" });
+  };
+}
+
+function loadFirst(load: (library: string, errnoName: string) => LockCalls, os: string, arch: string): LockCalls {
+  if (os === "darwin") return load("libSystem.B.dylib", "__error");
+  try {
+    return load("libc.so.6", "__errno_location");
+  } catch {
+    // No glibc: musl names its library by architecture.
+    return load(`libc.musl-${arch === "arm64" ? "aarch64" : "x86_64"}.so.1`, "__errno_location");
+  }
+}

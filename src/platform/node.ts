@@ -1,0 +1,46 @@
+// Node: hashing by `node:crypto`, files by `node:fs`, flock(2) through `node:ffi` from Node 26 on.
+
+import type * as NodeCrypto from "node:crypto";
+import { flock, type LockCalls } from "./flock.ts";
+import { builtin, nodeFiles, nodeProcess } from "./node_files.ts";
+import type { Platform } from "./platform.ts";
+import { nativeSha256, webPlatform } from "./web.ts";
+
+interface NodeFfi {
+  dlopen(library: string, symbols: Record<string, { arguments: string[]; return: string }>): {
+    functions: { flock(descriptor: number, operation: number): number };
+  };
+}
+
+/** The platform of Node. */
+export function nodePlatform(): Platform {
+  const nodeCrypto = () => nodeProcess().getBuiltinModule("node:crypto") as typeof NodeCrypto;
+  const canCallC = builtin("node:module").isBuiltin("node:ffi") && (nodeProcess().permission?.has("ffi") ?? true);
+  return {
+    ...webPlatform,
+    name: "node",
+    files: nodeFiles(canCallC ? flock(loadCalls) : undefined),
+    sha256: nativeSha256((bytes) => nodeCrypto().createHash("sha256").update(bytes).digest()),
+  };
+}
+
+function loadCalls(library: string): LockCalls {
+  const ffi = quietly(() => nodeProcess().getBuiltinModule("node:ffi") as NodeFfi);
+  const { functions } = ffi.dlopen(library, { flock: { arguments: ["i32", "i32"], return: "i32" } });
+  // Node clears errno before a second call could read it (seen on 26.10).
+  return { flock: functions.flock, errno: () => 0 };
+}
+
+/** Keeps the ExperimentalWarning of `node:ffi` from the program's users, who cannot act on it. */
+function quietly<T>(load: () => T): T {
+  const process = nodeProcess();
+  const { emitWarning } = process;
+  process.emitWarning = (...given) => {
+    if (given[1] !== "ExperimentalWarning") emitWarning.apply(process, given);
+  };
+  try {
+    return load();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
