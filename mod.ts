@@ -8,7 +8,7 @@
  * ```ts
  * import { ModuleCache } from "@wasm/module-cache";
  *
- * await using cache = new ModuleCache({ directory: "/tmp/wasm-module-cache-example" });
+ * const cache = new ModuleCache({ directory: "/tmp/wasm-module-cache-example" });
  * const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
  * const { module, from, elapsedMs } = await cache.resolve(code);
  * console.log(module instanceof WebAssembly.Module, from, elapsedMs);

@@ -1,15 +1,18 @@
 // The one call: a cache for each engine id and directory, kept for the life of the process.
 
-import { type Code, describe, viewOf } from "./code.ts";
+import { type Code, viewOf } from "./code.ts";
 import type { Context } from "./context.ts";
 import { type Operation, perform, runAsync, runSync } from "./effect.ts";
 import { checkEngine } from "./engine/calls.ts";
 import type { Engine } from "./engine/engine.ts";
 import { lookup } from "./lookup.ts";
-import { openContext } from "./options.ts";
+import { checkDirectory, openContext } from "./options.ts";
+import { detectPlatform } from "./platform/detect.ts";
+import type { Platform } from "./platform/platform.ts";
 
-/** The only state of a module's own in this library: what makes `get` remember. */
+/** The state that makes `get` remember; the library has no other of its own. */
 const contexts = new Map<string, Context<unknown>>();
+let platform: Platform | undefined;
 
 /**
  * Gives the module of a code: from memory, from the directory, or by compiling and keeping it there.
@@ -52,13 +55,12 @@ function* lookupAndWrite<M>(engine: Engine<M>, view: Uint8Array, directory: stri
 /** The shared context, with the engine of this very call. */
 function contextOf<M>(engine: Engine<M>, directory: string | URL): Context<M> {
   checkEngine(engine);
-  if (directory === undefined) {
-    throw new TypeError(`Cannot use directory: it must be given, not ${describe(directory)}`);
-  }
-  const name = JSON.stringify([engine.id, String(directory)]);
+  checkDirectory(directory);
+  platform ??= detectPlatform();
+  const name = JSON.stringify([engine.id, platform.files?.resolve(directory)]);
   let shared = contexts.get(name) as Context<M> | undefined;
   if (!shared) {
-    shared = openContext({ engine, directory });
+    shared = openContext({ engine, directory }, platform);
     contexts.set(name, shared as Context<unknown>);
   }
   return { ...shared, engine };

@@ -127,7 +127,12 @@ export function digestOf(digest: unknown): string | undefined {
   throw new TypeError(`Cannot use digest: it must be a SHA-256, ${DIGEST_BYTES} bytes or 64 hexadecimal digits`);
 }
 
-function checkDirectory(directory: unknown): void {
+/**
+ * Checks what a caller gave as a directory.
+ *
+ * @throws {TypeError} When it is neither a path nor a `file:` URL.
+ */
+export function checkDirectory(directory: unknown): asserts directory is string | URL {
   const isUrl = directory instanceof URL;
   if (isUrl && directory.protocol !== "file:") {
     throw new TypeError(`Cannot use directory ${directory}: its URL must be a file: URL`);

@@ -3,7 +3,7 @@
 import { type Effect, immediate } from "../effect.ts";
 import type { Bytes, Files, Lock, Platform } from "./platform.ts";
 import { subtleSha256, webPlatform } from "./web.ts";
-import { type Handle, wholeFiles } from "./whole_file.ts";
+import { composed, type Handle } from "./composed.ts";
 
 /** The platform of Deno. */
 export function denoPlatform(): Platform {
@@ -26,16 +26,14 @@ const denoFiles: Files = {
   resolve,
   access: (path) => ({ read: isGranted("read", path), write: isGranted("write", path) }),
   temporaryName: () => `${Deno.pid}-${crypto.randomUUID()}`,
-  ...wholeFiles({
+  ...composed({
     open: (path) => open(path, { read: true }),
     create: (path) => open(path, { write: true, createNew: true, mode: 0o600 }),
+    mkdir: (path) =>
+      both("mkdir", () => Deno.mkdirSync(path, { mode: 0o700 }), () => Deno.mkdir(path, { mode: 0o700 })),
   }),
   rename: (from, to) => both("rename", () => Deno.renameSync(from, to), () => Deno.rename(from, to)),
   remove: (path) => both("remove", () => Deno.removeSync(path), () => Deno.remove(path)),
-  makeDirectory: (path) => {
-    const options = { recursive: true, mode: 0o700 };
-    return both("makeDirectory", () => Deno.mkdirSync(path, options), () => Deno.mkdir(path, options));
-  },
   list: (path) =>
     both(
       "list",
@@ -50,8 +48,9 @@ function both<T>(name: string, sync: () => T, async: () => Promise<T>): Effect<T
 }
 
 function resolve(directory: string | URL): string {
-  const path = directory instanceof URL ? pathOf(directory) : directory;
-  const isAbsolute = Deno.build.os === "windows" ? /^([a-z]:)?[\\/]/i.test(path) : path.startsWith("/");
+  const given = directory instanceof URL ? pathOf(directory) : directory;
+  const path = Deno.build.os === "windows" ? given.replaceAll("\\", "/") : given;
+  const isAbsolute = Deno.build.os === "windows" ? /^([a-z]:)?\//i.test(path) : path.startsWith("/");
   // Without permission to read the working directory nothing below it can be read either; access() then says so.
   return isAbsolute || !isGranted("read", ".") ? path : `${Deno.cwd()}/${path}`;
 }

@@ -6,13 +6,20 @@ import { nodePlatform } from "./node.ts";
 import type { Platform } from "./platform.ts";
 import { webPlatform } from "./web.ts";
 
-/** Finds the platform of this runtime; one without files where it is none of those known. */
-export function detectPlatform(): Platform {
-  const { Deno, Bun, process } = globalThis as {
-    Deno?: { version?: { deno?: string } };
-    Bun?: { version?: string };
-    process?: { versions?: { node?: string }; getBuiltinModule?: unknown };
-  };
+/** The globals that tell runtimes apart. */
+export interface RuntimeGlobals {
+  Deno?: { version?: { deno?: string } };
+  Bun?: { version?: string };
+  process?: { versions?: { node?: string }; getBuiltinModule?: unknown };
+}
+
+/**
+ * Finds the platform of this runtime; the one without files where it is none of those known.
+ *
+ * @param globals Where to look.
+ */
+export function detectPlatform(globals: RuntimeGlobals = globalThis as RuntimeGlobals): Platform {
+  const { Deno, Bun, process } = globals;
   if (Deno?.version?.deno) return denoPlatform();
   if (Bun?.version) return bunPlatform();
   if (process?.versions?.node && process.getBuiltinModule) return nodePlatform();

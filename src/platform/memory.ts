@@ -19,7 +19,7 @@ export class MemoryFiles implements Files {
   }
 
   resolve(directory: string | URL): string {
-    return directory instanceof URL ? directory.pathname : directory;
+    return directory instanceof URL ? decodeURIComponent(directory.pathname) : directory;
   }
 
   access(): { read: boolean; write: boolean } {
@@ -42,7 +42,13 @@ export class MemoryFiles implements Files {
     immediate("create", () => {
       if (this.content.has(path)) throw fault("EEXIST", path);
       this.#needParent(path);
-      this.content.set(path, new Uint8Array(parts.flatMap((part) => [...part])));
+      const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+      let at = 0;
+      for (const part of parts) {
+        bytes.set(part, at);
+        at += part.length;
+      }
+      this.content.set(path, bytes);
     });
 
   rename: Files["rename"] = (from, to) =>

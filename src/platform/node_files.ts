@@ -6,7 +6,7 @@ import type * as NodePath from "node:path";
 import type * as NodeUrl from "node:url";
 import { type Effect, immediate } from "../effect.ts";
 import type { Files, Lock } from "./platform.ts";
-import { type Handle, wholeFiles } from "./whole_file.ts";
+import { composed, type Handle } from "./composed.ts";
 
 interface Builtins {
   "node:fs": typeof NodeFs;
@@ -44,21 +44,24 @@ export type LockDescriptor = (descriptor: number) => boolean;
  */
 export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
   const files: Files = {
-    resolve: (directory) =>
-      builtin("node:path").resolve(directory instanceof URL ? builtin("node:url").fileURLToPath(directory) : directory),
+    resolve: (directory) => {
+      const { resolve } = builtin("node:path");
+      const path = resolve(directory instanceof URL ? builtin("node:url").fileURLToPath(directory) : directory);
+      return nodeProcess().platform === "win32" ? path.replaceAll("\\", "/") : path;
+    },
     access: (path) => {
       const permission = nodeProcess().permission;
       const may = (scope: string) => permission?.has(scope, path) ?? true;
       return { read: may("fs.read"), write: may("fs.write") };
     },
     temporaryName: () => `${nodeProcess().pid}-${crypto.randomUUID()}`,
-    ...wholeFiles({
+    ...composed({
       open: (path) => open(path, "r"),
       create: (path) => open(path, "wx"),
+      mkdir: (path) => call("mkdir", path, 0o700),
     }),
     rename: (from, to) => call("rename", from, to),
     remove: (path) => call("unlink", path),
-    makeDirectory: (path) => call("mkdir", path, { recursive: true, mode: 0o700 }),
     list: (path) => call("readdir", path),
   };
   if (lockDescriptor) files.tryLock = (path) => immediate("tryLock", () => tryLock(path, lockDescriptor));

@@ -48,7 +48,7 @@ export interface Lock {
  * Directories are made with mode 0700 and files with 0600.
  */
 export interface Files {
-  /** Absolute path of a directory. */
+  /** Absolute path of a directory, its parts separated by `/` on every system. */
   resolve(directory: string | URL): string;
   /** Permissions for what is below `path`. */
   access(path: string): Access;

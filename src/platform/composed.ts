@@ -1,6 +1,8 @@
-// Reading and creating whole files, written once over the few calls that every runtime's open files have.
+// Steps made of several calls, written once over the few calls that every runtime has: whole files, and directories with
+// those above them.
 
 import { compose, type Effect, type Operation, perform } from "../effect.ts";
+import { systemCode } from "../errors.ts";
 import type { Bytes, FileParts, Files } from "./platform.ts";
 
 /** An open file. */
@@ -15,20 +17,23 @@ export interface Handle {
   write(bytes: Uint8Array): Effect<number>;
 }
 
-/** The two ways in which files are opened. */
-export interface Opener {
+/** The calls that a runtime has to bring. */
+export interface Calls {
   /** Opens a file for reading. */
   open(path: string): Effect<Handle>;
   /** Creates a file that must not exist yet, for writing, with mode 0600. */
   create(path: string): Effect<Handle>;
+  /** Makes one directory, with mode 0700. */
+  mkdir(path: string): Effect<void>;
 }
 
-/** The whole-file effects of a platform. */
-export function wholeFiles(opener: Opener): Pick<Files, "read" | "create"> {
+/** The composed effects of a platform. */
+export function composed(calls: Calls): Pick<Files, "read" | "create" | "makeDirectory"> {
   return {
     read: (path, headLength, bodyLength) =>
-      compose("read", () => using(opener.open(path), (handle) => readParts(handle, headLength, bodyLength))),
-    create: (path, parts) => compose("create", () => using(opener.create(path), (handle) => writeParts(handle, parts))),
+      compose("read", () => using(calls.open(path), (handle) => readParts(handle, headLength, bodyLength))),
+    create: (path, parts) => compose("create", () => using(calls.create(path), (handle) => writeParts(handle, parts))),
+    makeDirectory: (path) => compose("makeDirectory", () => makeTree(calls, path)),
   };
 }
 
@@ -66,5 +71,29 @@ function* writeParts(handle: Handle, parts: readonly Uint8Array[]): Operation<vo
   for (const part of parts) {
     let written = 0;
     while (written < part.length) written += yield* perform(handle.write(part.subarray(written)));
+  }
+}
+
+/**
+ * Makes a directory and those above it. Not by the runtimes' own recursive call: where the system says ENOENT although
+ * the parent is there, as below /proc, Node's never ends (seen on 22, 24 and 26).
+ */
+function* makeTree(calls: Calls, path: string): Operation<void> {
+  if (yield* made(calls, path)) return;
+  const end = path.lastIndexOf("/");
+  if (end > 0) yield* makeTree(calls, path.slice(0, end));
+  if (!(yield* made(calls, path))) yield* perform(calls.mkdir(path));
+}
+
+/** Makes one directory; gives `false` where it has no parent. */
+function* made(calls: Calls, path: string): Operation<boolean> {
+  try {
+    yield* perform(calls.mkdir(path));
+    return true;
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === "EEXIST") return true;
+    if (code !== "ENOENT") throw error;
+    return false;
   }
 }

@@ -1,0 +1,76 @@
+// Passes all tests on Deno, Bun and Node, compares their counts, and ends with the sum.
+
+import { chooseConfig, findRuntimes, installPackages, ROOT, run, type Runtime } from "./tools.ts";
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Runs the tests everywhere; gives the sum. */
+export async function testAll(): Promise<Tally> {
+  const config = await chooseConfig();
+  await installPackages();
+  const runtimes = await findRuntimes(config);
+  const env = {
+    TEST_RUNTIMES: JSON.stringify(Object.fromEntries(runtimes.map(({ name, command }) => [name, command]))),
+  };
+  const sum: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const counts = new Set<number>();
+  for (const runtime of runtimes) {
+    console.log(`\n== ${runtime.name}`);
+    const { code, output } = await run(testCommand(runtime, config), { env, capture: true });
+    const tally = tallyOf(output);
+    console.log(code === 0 ? summaryOf(runtime, tally) : `${output}\n${summaryOf(runtime, tally)}`);
+    counts.add(tally.passed + tally.failed + tally.skipped);
+    sum.passed += tally.passed;
+    sum.skipped += tally.skipped;
+    // A run that fails without a failed test did not get to its end.
+    sum.failed += code !== 0 ? Math.max(1, tally.failed) : tally.failed;
+  }
+  if (counts.size > 1) {
+    console.log(`The runtimes ran different numbers of tests: ${[...counts].join(", ")}`);
+    sum.failed++;
+  }
+  return sum;
+}
+
+/** The closing line. */
+export function closingLine({ passed, failed, skipped }: Tally): string {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
+function testCommand({ name, command }: Runtime, config: string): string[] {
+  const [program = ""] = command;
+  if (name.startsWith("Deno")) {
+    const options = ["--config", config, "--no-lock", "--preload", "tests/_guard.ts"];
+    return [program, "test", "-A", ...options, "tests/"];
+  }
+  return name.startsWith("Bun")
+    ? [program, "test", "./tests"]
+    : [program, "--test", "--test-reporter=tap", "tests/**/*_test.ts"];
+}
+
+function summaryOf({ name }: Runtime, tally: Tally): string {
+  return `${name}: ${closingLine(tally)}`;
+}
+
+/** Reads the counts that each runner prints at its end; zero where it printed none. */
+function tallyOf(output: string): Tally {
+  // deno-lint-ignore no-control-regex -- colours of the runners
+  const plain = output.replace(/\x1b\[[0-9;]*m/g, "");
+  const last = (pattern: RegExp) => Number([...plain.matchAll(pattern)].at(-1)?.[1] ?? 0);
+  return {
+    passed: last(/(\d+) passed/g) || last(/^# pass (\d+)/gm) || last(/^\s*(\d+) pass$/gm),
+    failed: last(/(\d+) failed/g) || last(/^# fail (\d+)/gm) || last(/^\s*(\d+) fail$/gm),
+    skipped: last(/(\d+) ignored/g) || last(/^# skipped (\d+)/gm) || last(/^\s*(\d+) skip$/gm),
+  };
+}
+
+if (import.meta.main) {
+  const sum = await testAll();
+  console.log(`\n${ROOT.split("/").at(-1)}: all runtimes`);
+  console.log(closingLine(sum));
+  Deno.exit(sum.failed > 0 || sum.passed === 0 ? 1 : 0);
+}

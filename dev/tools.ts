@@ -1,0 +1,83 @@
+// What the tasks share: which config resolves here, where the runtimes are, how a command is run. Imports nothing, so
+// that it runs before any registry was asked.
+
+/** Where this tree is. */
+export const ROOT: string = decodeURIComponent(new URL("..", import.meta.url).pathname)
+  .replace(/^\/([a-z]:)/i, "$1").replace(/\/$/, "");
+
+/** The runtimes that the tests pass on, by the name and version they have in the npm registry. */
+export const VERSIONS = { bun: "bun@1.4.5", node22: "node@22", node24: "node@24", node26: "node@26" } as const;
+
+/** A runtime, and the command that runs a script on it. */
+export interface Runtime {
+  /** Name for people. */
+  readonly name: string;
+  /** Program and its arguments, up to the script. */
+  readonly command: readonly string[];
+}
+
+/** Runs a command in this tree; its output is ours unless it is wanted. */
+export async function run(
+  command: readonly string[],
+  options: { env?: Record<string, string>; capture?: boolean; quiet?: boolean } = {},
+): Promise<{ code: number; output: string }> {
+  const [program = "", ...args] = command;
+  const stdio = options.capture ? "piped" : options.quiet ? "null" : "inherit";
+  const child = new Deno.Command(program, { args, cwd: ROOT, env: options.env ?? {}, stdout: stdio, stderr: stdio });
+  const { code, stdout, stderr } = options.capture
+    ? await child.output()
+    : { ...await child.spawn().status, stdout: EMPTY, stderr: EMPTY };
+  const text = new TextDecoder();
+  return { code, output: text.decode(stdout) + text.decode(stderr) };
+}
+
+const EMPTY = new Uint8Array();
+
+/** The config that resolves here: the canonical one, or the one with stand-ins where the JSR registry does not answer. */
+export async function chooseConfig(): Promise<string> {
+  const specifiers = ["jsr:@std/assert@^1", "jsr:@std/crypto@^1", "jsr:@std/fs@^1"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["cache", "--no-config", "--no-lock", ...specifiers],
+    cwd: ROOT,
+    stdout: "null",
+    stderr: "null",
+    signal: AbortSignal.timeout(20_000),
+  });
+  const { success } = await child.output();
+  return success ? "deno.json" : "deno.offline.json";
+}
+
+/** Installs what Bun and Node need, once for each package.json. */
+export async function installPackages(): Promise<void> {
+  const stamp = `${ROOT}/node_modules/.installed`;
+  const wanted = await Deno.readTextFile(`${ROOT}/package-lock.json`);
+  if (await Deno.readTextFile(stamp).catch(() => "") === wanted) return;
+  console.log("Installing packages with npm");
+  const { code, output } = await run([npm("npm"), "ci", "--no-audit", "--no-fund"], { capture: true });
+  if (code !== 0) throw new Error(`npm ci failed:\n${output}`);
+  await Deno.writeTextFile(stamp, wanted);
+}
+
+/** The runtimes: this Deno, and the others from the npm registry, by the path of their own binaries. */
+export async function findRuntimes(config: string, names = Object.keys(VERSIONS)): Promise<Runtime[]> {
+  const deno = {
+    name: `Deno ${Deno.version.deno}`,
+    command: [Deno.execPath(), "run", "-A", "--no-lock", "--config", `${ROOT}/${config}`],
+  };
+  const runtimes: Runtime[] = [deno];
+  for (const name of names) runtimes.push(await findRuntime(name));
+  return runtimes;
+}
+
+async function findRuntime(name: string): Promise<Runtime> {
+  const spec = VERSIONS[name as keyof typeof VERSIONS];
+  const script = "console.log(JSON.stringify([process.versions.bun ?? process.versions.node, process.execPath]))";
+  const { code, output } = await run([npm("npx"), "-y", spec, "-e", script], { capture: true });
+  const [version, path] = JSON.parse(output.match(/^\[".*"\]$/m)?.[0] ?? "[]");
+  if (code !== 0 || !path) throw new Error(`npx ${spec} failed:\n${output}`);
+  return { name: `${name.startsWith("bun") ? "Bun" : "Node"} ${version}`, command: [path] };
+}
+
+function npm(name: "npm" | "npx"): string {
+  return Deno.build.os === "windows" ? `${name}.cmd` : name;
+}

@@ -1,0 +1,158 @@
+// What every platform with files must do. Its adapters call this with a platform and a directory of their own.
+
+import { assert, assertEquals, assertNotEquals, assertStrictEquals } from "@std/assert";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { type Effect, perform, runAsync, runSync } from "../../src/effect.ts";
+import { systemCode } from "../../src/errors.ts";
+import type { Files, Platform } from "../../src/platform/platform.ts";
+import { bytes, text } from "../_tools.ts";
+
+/** How a subject of the contract is made. */
+export interface Subject {
+  /** The platform. */
+  readonly platform: Platform;
+  /** A directory that exists, is empty, and is for this test alone. */
+  readonly directory: string;
+}
+
+type Take = <T>(effect: Effect<T>) => Promise<T>;
+
+/** Registers the contract's tests for a platform. */
+export function platformContract(
+  name: string,
+  withSubject: (body: (subject: Subject) => Promise<void>) => Promise<void>,
+): void {
+  const runs: [string, Take][] = [
+    ["async", (effect) => runAsync(perform(effect))],
+    // deno-lint-ignore require-await -- a step that throws must reject here
+    ["sync", async (effect) => runSync(perform(effect))],
+  ];
+  for (const [kind, take] of runs) {
+    const check = (what: string, body: (files: Files, directory: string, platform: Platform) => Promise<void>) =>
+      test(`${name} platform ${what}, ${kind}`, () =>
+        withSubject(({ platform, directory }) => body(platform.files!, directory, platform)));
+    const readAll = async (files: Files, path: string) => {
+      const { head, body } = await take(files.read(path, 4, (_head, size) => Math.max(0, size - 4)));
+      return text(head) + text(body);
+    };
+    const codeOf = async (effect: Effect<unknown>) => {
+      try {
+        await take(effect);
+      } catch (error) {
+        return systemCode(error);
+      }
+      return "no error";
+    };
+
+    check("reads what it created, part by part", async (files, directory) => {
+      await take(files.create(`${directory}/a`, [bytes("head"), bytes(""), bytes("and the rest")]));
+      assertStrictEquals(await readAll(files, `${directory}/a`), "headand the rest");
+    });
+
+    check("gives head and size before it takes the body", async (files, directory) => {
+      await take(files.create(`${directory}/a`, [bytes("0123456789")]));
+      const seen: unknown[] = [];
+      const { head, body } = await take(files.read(`${directory}/a`, 4, (head, size) => {
+        seen.push(text(head), size);
+        return 3;
+      }));
+      assertEquals([text(head), text(body), ...seen], ["0123", "456", "0123", 10]);
+    });
+
+    check("gives less where the file ends", async (files, directory) => {
+      await take(files.create(`${directory}/a`, [bytes("012345")]));
+      const { head, body } = await take(files.read(`${directory}/a`, 4, () => 100));
+      assertEquals([text(head), text(body)], ["0123", "45"]);
+      await take(files.create(`${directory}/b`, [bytes("01")]));
+      assertStrictEquals(text((await take(files.read(`${directory}/b`, 4, () => 0))).head), "01");
+    });
+
+    check("moves megabytes", async (files, directory) => {
+      const large = new Uint8Array(5_000_001).map((_, i) => i * 7);
+      await take(files.create(`${directory}/a`, [large]));
+      const { head, body } = await take(files.read(`${directory}/a`, 1, (_head, size) => size - 1));
+      assertStrictEquals(head[0], large[0]);
+      assert(body.length === large.length - 1 && body.every((byte, i) => byte === large[i + 1]));
+    });
+
+    check("creates no file twice", async (files, directory) => {
+      await take(files.create(`${directory}/a`, [bytes("first")]));
+      assertStrictEquals(await codeOf(files.create(`${directory}/a`, [bytes("second")])), "EEXIST");
+      assertStrictEquals(await readAll(files, `${directory}/a`), "first");
+    });
+
+    check("renames over another file", async (files, directory) => {
+      await take(files.create(`${directory}/a`, [bytes("newer")]));
+      await take(files.create(`${directory}/b`, [bytes("older")]));
+      await take(files.rename(`${directory}/a`, `${directory}/b`));
+      assertStrictEquals(await readAll(files, `${directory}/b`), "newer");
+      assertEquals(await take(files.list(directory)), ["b"]);
+    });
+
+    check("names its errors", async (files, directory) => {
+      await take(files.create(`${directory}/file`, []));
+      const missing = `${directory}/none/at/all`;
+      assertStrictEquals(await codeOf(files.read(missing, 1, () => 0)), "ENOENT");
+      assertStrictEquals(await codeOf(files.create(missing, [])), "ENOENT");
+      assertStrictEquals(await codeOf(files.rename(`${directory}/none`, `${directory}/x`)), "ENOENT");
+      assertStrictEquals(await codeOf(files.remove(missing)), "ENOENT");
+      assertStrictEquals(await codeOf(files.list(missing)), "ENOENT");
+      assertStrictEquals(await codeOf(files.read(directory, 1, () => 0)), "EISDIR");
+      assertStrictEquals(await codeOf(files.list(`${directory}/file`)), "ENOTDIR");
+      assertStrictEquals(await codeOf(files.makeDirectory(`${directory}/file/below`)), "ENOTDIR");
+    });
+
+    check("makes directories with those above, and again", async (files, directory) => {
+      await take(files.makeDirectory(`${directory}/a/b/c`));
+      await take(files.makeDirectory(`${directory}/a/b/c`));
+      await take(files.create(`${directory}/a/b/c/d`, []));
+      assertEquals(await take(files.list(`${directory}/a/b/c`)), ["d"]);
+      await take(files.remove(`${directory}/a/b/c/d`));
+      assertEquals(await take(files.list(`${directory}/a/b/c`)), []);
+    });
+
+    check("locks a file once, until it is released", async (files, directory) => {
+      if (!files.tryLock) return;
+      const first = await take(files.tryLock(`${directory}/lock`));
+      assert(first !== undefined);
+      assertStrictEquals(await take(files.tryLock(`${directory}/lock`)), undefined);
+      const other = await take(files.tryLock(`${directory}/other`));
+      assert(other !== undefined);
+      other.release();
+      first.release();
+      const again = await take(files.tryLock(`${directory}/lock`));
+      assert(again !== undefined);
+      again.release();
+    });
+
+    check("makes the SHA-256 of the standard's examples", async (_files, _directory, platform) => {
+      const hex = async (data: Uint8Array<ArrayBuffer>) =>
+        [...await take(platform.sha256(data))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      assertStrictEquals(await hex(bytes("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+      assertStrictEquals(await hex(bytes("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+      const large = await hex(new Uint8Array(1_000_000).fill(97));
+      assertStrictEquals(large, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    });
+
+    check("pauses only where it may wait", async (_files, _directory, platform) => {
+      const before = platform.clock();
+      assertStrictEquals(await take(platform.pause(5)), kind === "async");
+      assert(platform.clock() >= before);
+    });
+  }
+
+  test(`${name} platform gives names that do not repeat`, () =>
+    withSubject(async ({ platform }) => {
+      assertNotEquals(platform.files!.temporaryName(), platform.files!.temporaryName());
+      await Promise.resolve();
+    }));
+
+  test(`${name} platform takes paths and file URLs`, () =>
+    withSubject(async ({ platform, directory }) => {
+      const path = `${directory}/with space/ü%41`;
+      assertStrictEquals(platform.files!.resolve(path), path);
+      assertStrictEquals(platform.files!.resolve(pathToFileURL(path)), path);
+      await Promise.resolve();
+    }));
+}

@@ -1,0 +1,68 @@
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { test } from "node:test";
+import { compose, type Effect, immediate, type Operation, perform, runAsync, runSync } from "../src/effect.ts";
+
+const later = <T>(value: T): Effect<T> => ({
+  name: "later",
+  sync: () => value,
+  async: () => Promise.resolve().then(() => value),
+});
+
+const failing: Effect<never> = {
+  name: "failing",
+  sync: () => {
+    throw new RangeError("no");
+  },
+  async: () => Promise.reject(new RangeError("no")),
+};
+
+function* sum(): Operation<number> {
+  const a = yield* perform(later(1));
+  const b = yield* perform(immediate("now", () => 2));
+  return a + b;
+}
+
+test("runSync and runAsync give the same", async () => {
+  assertStrictEquals(runSync(sum()), 3);
+  assertStrictEquals(await runAsync(sum()), 3);
+});
+
+test("an operation can catch what a step throws, and clean up", async () => {
+  const seen: string[] = [];
+  function* guarded(): Operation<string> {
+    try {
+      return yield* perform(failing);
+    } catch (error) {
+      seen.push((error as Error).name);
+      return yield* perform(later("caught"));
+    } finally {
+      seen.push("finally");
+    }
+  }
+  assertStrictEquals(runSync(guarded()), "caught");
+  assertStrictEquals(await runAsync(guarded()), "caught");
+  assertEquals(seen, ["RangeError", "finally", "RangeError", "finally"]);
+});
+
+test("an error that nobody catches reaches the caller untouched", async () => {
+  function* unguarded(): Operation<void> {
+    yield* perform(failing);
+  }
+  assertThrows(() => runSync(unguarded()), RangeError, "no");
+  await assertRejects(() => runAsync(unguarded()), RangeError, "no");
+});
+
+test("runAsync ends in the very call when no step waits", () => {
+  let isDone = false;
+  function* instant(): Operation<void> {
+    yield* perform(immediate("now", () => isDone = true));
+  }
+  runAsync(instant());
+  assertStrictEquals(isDone, true);
+});
+
+test("compose makes an operation one step, in both kinds of run", async () => {
+  const effect = compose("sum", sum);
+  assertStrictEquals(effect.sync(), 3);
+  assertStrictEquals(await effect.async(), 3);
+});

@@ -1,0 +1,221 @@
+import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { CacheError, type CacheWarning, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
+import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { detectPlatform } from "../src/platform/detect.ts";
+import {
+  bothWays,
+  bytes,
+  EMPTY_MODULE,
+  entriesIn,
+  hitsOnly,
+  inDirectory,
+  onlyEntry,
+  type Resolve,
+  TextEngine,
+  type TextModule,
+} from "./_tools.ts";
+
+/** Looks up with a cache that cannot use its directory: the module comes all the same, with one warning. */
+async function expectCompiledWithOneWarning(resolve: Resolve, directory: string): Promise<void> {
+  const warnings: CacheWarning[] = [];
+  const options = { engine: new TextEngine(), directory };
+  const cache = new ModuleCache({ ...options, onWarning: (warning) => warnings.push(warning) });
+  for (const name of ["one", "two", "three"]) {
+    assertStrictEquals((await resolve(cache, bytes(name))).from, "compiled");
+    assertStrictEquals((await resolve(cache, bytes(name))).from, "memory");
+  }
+  assertEquals(warnings.map(({ code }) => code), ["IO"]);
+  assert(warnings[0]!.path !== undefined && warnings[0]!.cause !== undefined);
+  const { disk, reason } = cache.status();
+  assertStrictEquals(disk, "off");
+  assertMatch(reason!, /Cannot/);
+  const strict = new ModuleCache({ ...options, strict: true });
+  const error = await assertRejects(() => resolve(strict, bytes("one")), CacheError);
+  assertStrictEquals(error.code, "IO");
+}
+
+bothWays("a directory that is a file costs the disk, not the module", (resolve) =>
+  inDirectory(async (directory) => {
+    writeFileSync(`${directory}/file`, "not a directory");
+    await expectCompiledWithOneWarning(resolve, `${directory}/file`);
+    assertEquals(readdirSync(directory), ["file"]);
+  }));
+
+bothWays("a directory that cannot be made costs the disk, not the module", async (resolve) => {
+  if (process.platform === "linux") await expectCompiledWithOneWarning(resolve, "/proc/none/at/all");
+});
+
+bothWays(
+  "a directory is made where it is missing, from a path and from a URL",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      for (const given of [`${directory}/a/b c/ü`, pathToFileURL(`${directory}/d/e f/ö`)]) {
+        const cache = new ModuleCache({ engine: new TextEngine(), directory: given });
+        assertStrictEquals((await resolve(cache, bytes("hello"))).from, "compiled");
+        assertEquals(cache.status(), { disk: "read-write" });
+      }
+      assertStrictEquals(entriesIn(directory).length, 2);
+      assertStrictEquals(readdirSync(`${directory}/a/b c/ü`).includes("CACHEDIR.TAG"), true);
+    }),
+);
+
+bothWays("a directory removed while in use is made again", (resolve) =>
+  inDirectory(async (directory) => {
+    const path = `${directory}/cache`;
+    const cache = new ModuleCache({ engine: new TextEngine(), directory: path, onWarning: () => {} });
+    await resolve(cache, bytes("one"));
+    rmSync(path, { recursive: true });
+    assertStrictEquals((await resolve(cache, bytes("two"))).from, "compiled");
+    cache.clearMemory();
+    assertStrictEquals((await resolve(cache, bytes("two"))).from, "disk");
+  }));
+
+bothWays("readOnly reads what is there and writes nothing", (resolve) =>
+  inDirectory(async (directory) => {
+    const engine = new TextEngine();
+    await resolve(new ModuleCache({ engine, directory }), bytes("hello"));
+    rmSync(`${directory}/v1/locks`, { recursive: true });
+    rmSync(`${directory}/v1/tmp`, { recursive: true });
+    const before = readdirSync(directory, { recursive: true });
+    const cache = new ModuleCache({ engine, directory, readOnly: true, strict: true });
+    assertStrictEquals(cache.status().disk, "read-only");
+    assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
+    assertStrictEquals((await resolve(cache, bytes("other"))).from, "compiled");
+    assertStrictEquals(await cache.delete(bytes("hello")), true);
+    await cache.clear();
+    assertEquals(readdirSync(directory, { recursive: true }), before);
+  }));
+
+bothWays("readOnly does not make a directory that is missing", (resolve) =>
+  inDirectory(async (directory) => {
+    const cache = new ModuleCache({ engine: new TextEngine(), directory: `${directory}/none`, readOnly: true });
+    assertStrictEquals((await resolve(cache, bytes("hello"))).from, "compiled");
+    assertStrictEquals(cache.status().disk, "off");
+    assertEquals(readdirSync(directory), []);
+  }));
+
+bothWays(
+  "a directory without write permission is read, and one warning given",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      // The superuser may write everywhere; the fault suite covers what this cannot there.
+      if (process.platform === "win32" || process.getuid!() === 0) return;
+      const engine = new TextEngine();
+      await resolve(new ModuleCache({ engine, directory }), bytes("hello"));
+      for (const path of ["", "v1", "v1/tmp", "v1/locks"]) chmodSync(`${directory}/${path}`, 0o500);
+      const warnings: string[] = [];
+      const cache = new ModuleCache({
+        engine: hitsOnly(engine),
+        directory,
+        onWarning: ({ code }) => warnings.push(code),
+      });
+      assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
+      assertEquals([cache.status().disk, warnings.length], ["read-only", 0]);
+      for (const path of ["", "v1", "v1/tmp", "v1/locks"]) chmodSync(`${directory}/${path}`, 0o700);
+    }),
+);
+
+bothWays("an entry that cannot be opened is a miss, and is left alone", (resolve) =>
+  inDirectory(async (directory) => {
+    const engine = new TextEngine();
+    await resolve(new ModuleCache({ engine, directory }), bytes("hello"));
+    const path = onlyEntry(directory);
+    rmSync(path);
+    mkdirSync(path);
+    const warnings: CacheWarning[] = [];
+    const cache = new ModuleCache({ engine, directory, onWarning: (warning) => warnings.push(warning) });
+    const { from, module } = await resolve(cache, bytes("hello"));
+    assertEquals([from, module.text], ["compiled", "hello"]);
+    assertEquals(warnings.map(({ code, path }) => [code, path]), [["IO", path]]);
+    assertEquals(entriesIn(directory), [path]);
+  }));
+
+bothWays("strict mode throws for a corrupt entry", (resolve) =>
+  inDirectory(async (directory) => {
+    const engine = new TextEngine();
+    const cache = new ModuleCache({ engine, directory, strict: true });
+    await resolve(cache, bytes("hello"));
+    writeFileSync(onlyEntry(directory), "invalid module");
+    cache.clearMemory();
+    const error = await assertRejects(() => resolve(cache, bytes("hello")), CacheError);
+    assertEquals([error.code, error.path], ["CORRUPT", onlyEntry(directory)]);
+    assertStrictEquals(await cache.delete(bytes("hello")), true);
+    assertStrictEquals((await resolve(cache, bytes("hello"))).from, "compiled");
+  }));
+
+test("strict mode tells at flush of a write that nobody waited for", async () => {
+  await inDirectory(async (directory) => {
+    const path = `${directory}/cache`;
+    writeFileSync(path, "not a directory");
+    const cache = new ModuleCache({ directory: path, strict: true });
+    await cache.compile(EMPTY_MODULE);
+    assertStrictEquals((await assertRejects(() => cache.flush(), CacheError)).code, "IO");
+    await cache.flush();
+  });
+});
+
+test("a lock that is held for too long is done without, after one warning", async () => {
+  await inDirectory(async (directory) => {
+    const { files } = detectPlatform();
+    if (!files?.tryLock) return;
+    const warnings: string[] = [];
+    const options: ModuleCacheOptions<TextModule> = { engine: new TextEngine(), directory, lockTimeoutMs: 50 };
+    const cache = new ModuleCache({ ...options, onWarning: ({ code }) => warnings.push(code) });
+    assertStrictEquals(cache.status().disk, "read-write");
+    const { key } = await new ModuleCache({ engine: new TextEngine() }).resolve(bytes("hello"));
+    const lock = files.tryLock(`${directory}/v1/locks/${key.slice(0, 2)}`).sync();
+    assert(lock !== undefined);
+    const { from, elapsedMs } = await cache.resolve(bytes("hello"));
+    assertEquals([from, warnings, cache.stats().lockTimeouts], ["compiled", ["LOCK_TIMEOUT"], 1]);
+    assert(elapsedMs >= 49);
+    const strict = new ModuleCache({ ...options, strict: true });
+    await strict.delete(key);
+    const error = await assertRejects(() => strict.resolve(bytes("hello")), CacheError);
+    assertStrictEquals(error.code, "LOCK_TIMEOUT");
+    // A synchronous lookup tries once and goes on without a word.
+    await cache.delete(key);
+    assertEquals([cache.resolveSync(bytes("hello")).from, warnings.length], ["compiled", 1]);
+    lock.release();
+  });
+});
+
+test("a wrong option is a TypeError or RangeError that says what is wanted", () => {
+  const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, string][] = [
+    [{ engine: {} }, TypeError, "id"],
+    [{ engine: { id: 7 } }, TypeError, "id"],
+    [{ engine: null, directory: 7 }, TypeError, "directory"],
+    [{ directory: "" }, TypeError, "directory"],
+    [{ directory: "a\0b" }, TypeError, "directory"],
+    [{ directory: new URL("https://example.com/cache") }, TypeError, "file:"],
+    [{ maxEntries: "many" }, TypeError, "maxEntries"],
+    [{ maxEntries: -1 }, RangeError, "maxEntries"],
+    [{ maxEntries: 1.5 }, RangeError, "maxEntries"],
+    [{ maxMemoryBytes: NaN }, RangeError, "maxMemoryBytes"],
+    [{ lockTimeoutMs: -1 }, RangeError, "lockTimeoutMs"],
+    [{ readOnly: "yes" }, TypeError, "readOnly"],
+    [{ strict: 1 }, TypeError, "strict"],
+    [{ onWarning: "log" }, TypeError, "onWarning"],
+  ];
+  for (const [options, errorClass, said] of wrong) {
+    assertThrows(() => new ModuleCache(options as ModuleCacheOptions), errorClass, said);
+  }
+  assertThrows(() => new ModuleCache("dir" as ModuleCacheOptions), TypeError, "a string");
+});
+
+bothWays("bad code gets a clear error, and nothing is kept", (resolve) =>
+  inDirectory(async (directory) => {
+    const cache = new ModuleCache({ directory, strict: true });
+    for (const code of ["text", undefined, null, 7, {}, []]) {
+      await assertRejects(() => resolve(cache, code as unknown as Uint8Array), TypeError, "Cannot read code");
+    }
+    for (
+      const code of [new Uint8Array(), bytes("(module)"), EMPTY_MODULE.slice(0, 5), Uint8Array.of(...EMPTY_MODULE, 9)]
+    ) {
+      await assertRejects(() => resolve(cache, code), WebAssembly.CompileError);
+    }
+    await cache.flush();
+    assertEquals([entriesIn(directory), cache.stats().memoryEntries], [[], 0]);
+  }));

@@ -1,0 +1,88 @@
+import { assertEquals } from "@std/assert";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ROOT } from "./_tools.ts";
+
+const files = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
+  .map((path) => `src/${path.replaceAll("\\", "/")}`)
+  .filter((path) => path.endsWith(".ts"))
+  .concat("mod.ts");
+
+const source = new Map(files.map((path) => [path, readFileSync(join(ROOT, path), "utf8")]));
+
+/** Source without comments and strings other than imports. */
+function codeOf(path: string): string {
+  return source.get(path)!.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "").replace(/\/\/ .*$/gm, "");
+}
+
+/** Files of ours that a file imports; types only where asked for. */
+function importsOf(path: string, { types }: { types: boolean }): string[] {
+  const pattern = /^(?:import|export)\s+(type\s)?[^;]*?from "(\.[^"]+)"/gm;
+  return [...codeOf(path).matchAll(pattern)]
+    .filter(([, isType]) => types || !isType)
+    .map(([, , target]) => new URL(target!, `file:///${path}`).pathname.slice(1));
+}
+
+test("imports have no cycles", () => {
+  const visit = (path: string, above: string[]): string[][] =>
+    above.includes(path)
+      ? [[...above.slice(above.indexOf(path)), path]]
+      : importsOf(path, { types: false }).flatMap((next) => visit(next, [...above, path]));
+  assertEquals(visit("mod.ts", []), []);
+});
+
+test("only the platforms and the engines name a runtime", () => {
+  const named = files.filter((path) => !/^src\/(platform|engine)\//.test(path))
+    .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));
+  assertEquals(named, []);
+});
+
+test("the ports import nothing of ours but types", () => {
+  for (const port of ["src/engine/engine.ts", "src/platform/platform.ts"]) {
+    assertEquals(importsOf(port, { types: false }), []);
+  }
+});
+
+test("imports go one way", () => {
+  // What each file may know: the names of those below it.
+  const layers: [RegExp, RegExp][] = [
+    [/^src\/(effect|errors|entry)\.ts$/, /^src\/platform\/platform\.ts$/],
+    [/^src\/(key|code|checksum)\.ts$/, /^src\/(entry|effect|platform\/platform)\.ts$/],
+    [/^src\/code_index\.ts$/, /^$/],
+    [/^src\/memory_tier\.ts$/, /^src\/(code_index|platform\/platform)\.ts$/],
+    [/^src\/(directory|disk_tier)\.ts$/, /^src\/(directory|checksum|effect|entry|errors|platform\/platform)\.ts$/],
+    [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
+    [/^src\/engine\//, /^src\/(engine\/\w+|effect)\.ts$/],
+  ];
+  for (const [from, to] of layers) {
+    for (const path of files.filter((path) => from.test(path))) {
+      assertEquals(importsOf(path, { types: true }).filter((target) => !to.test(target)), [], path);
+    }
+  }
+});
+
+test("the memory tier sees no artifact and the disk tier no module", () => {
+  assertEquals(/artifact|entry\.ts|disk/i.test(codeOf("src/memory_tier.ts")), false);
+  assertEquals(/engine\/|\bM\b/.test(codeOf("src/disk_tier.ts")), false);
+});
+
+test("files and functions stay small, and open with what they own", () => {
+  for (const path of files) {
+    const lines = source.get(path)!.split("\n");
+    const code = lines.filter((line) => !/^\s*($|\/\/|\*|\/\*)/.test(line));
+    assertEquals(code.length <= 200, true, `${path}: ${code.length} lines of code`);
+    assertEquals(/^(\/\/ |\/\*\*)/.test(lines[0]!), true, `${path}: no opening comment`);
+  }
+});
+
+test("the library has no await at the top level", () => {
+  for (const path of files) assertEquals(/^(const .* = )?await /m.test(codeOf(path)), false, path);
+});
+
+test("both configs have the same imports", () => {
+  const read = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8"));
+  const { lock: _lock, links: _links, ...offline } = read("deno.offline.json");
+  assertEquals(offline, read("deno.json"));
+  assertEquals(read("package.json").version, read("deno.json").version);
+});

@@ -1,0 +1,50 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
+import process from "node:process";
+import { test } from "node:test";
+import { perform, runSync } from "../src/effect.ts";
+import { detectPlatform } from "../src/platform/detect.ts";
+import { MemoryFiles, memoryPlatform } from "../src/platform/memory.ts";
+import { nativeSha256, webPlatform } from "../src/platform/web.ts";
+import { inDirectory, thisRuntime } from "./_tools.ts";
+import { platformContract } from "./contract/platform.ts";
+
+platformContract("this", (body) => inDirectory((directory) => body({ platform: detectPlatform(), directory })));
+
+platformContract("memory", async (body) => {
+  const files = new MemoryFiles();
+  const sha256 = nativeSha256((data) => createHash("sha256").update(data).digest());
+  files.directories.add("/cache");
+  await body({ platform: memoryPlatform(files, sha256), directory: "/cache" });
+});
+
+test("detectPlatform finds the runtime by its own global", () => {
+  assertStrictEquals(detectPlatform().name, thisRuntime().split(" ")[0]!.toLowerCase());
+});
+
+test("detectPlatform gives a platform without files where it knows none", () => {
+  for (const globals of [{}, { process: { versions: {} } }, { Deno: {}, Bun: {}, process: {} }]) {
+    assertStrictEquals(detectPlatform(globals), webPlatform);
+  }
+  assertStrictEquals(webPlatform.files, undefined);
+});
+
+test("this platform has locks unless it is Node before 26", () => {
+  const hasLocks = detectPlatform().files!.tryLock !== undefined;
+  assertStrictEquals(
+    hasLocks,
+    !/^Node 2[0-5]/.test(thisRuntime()) && process.platform !== "win32" || thisRuntime().startsWith("Deno"),
+  );
+});
+
+test("this platform makes directories and files for their owner alone", async () => {
+  if (process.platform === "win32") return;
+  await inDirectory((directory) => {
+    const files = detectPlatform().files!;
+    runSync(perform(files.makeDirectory(`${directory}/a/b`)));
+    runSync(perform(files.create(`${directory}/a/b/c`, [])));
+    const modes = ["a", "a/b", "a/b/c"].map((path) => statSync(`${directory}/${path}`).mode & 0o777);
+    assertEquals(modes, [0o700, 0o700, 0o600]);
+  });
+});
