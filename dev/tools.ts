@@ -23,7 +23,13 @@ export async function run(
 ): Promise<{ code: number; output: string }> {
   const [program = "", ...args] = command;
   const stdio = options.capture ? "piped" : options.quiet ? "null" : "inherit";
-  const child = new Deno.Command(program, { args, cwd: ROOT, env: options.env ?? {}, stdout: stdio, stderr: stdio });
+  const child = new Deno.Command(program, {
+    args,
+    cwd: ROOT,
+    env: { ...ENV, ...options.env },
+    stdout: stdio,
+    stderr: stdio,
+  });
   const { code, stdout, stderr } = options.capture
     ? await child.output()
     : { ...await child.spawn().status, stdout: EMPTY, stderr: EMPTY };
@@ -32,6 +38,9 @@ export async function run(
 }
 
 const EMPTY = new Uint8Array();
+
+/** Deno resolves by its own config: what package.json names is for Bun and Node, and large. */
+const ENV = { DENO_NO_PACKAGE_JSON: "1" };
 
 /** The config that resolves here: the canonical one, or the one with stand-ins where the JSR registry does not answer. */
 export async function chooseConfig(): Promise<string> {
@@ -76,6 +85,27 @@ async function findRuntime(name: string): Promise<Runtime> {
   const [version, path] = JSON.parse(output.match(/^\[".*"\]$/m)?.[0] ?? "[]");
   if (code !== 0 || !path) throw new Error(`npx ${spec} failed:\n${output}`);
   return { name: `${name.startsWith("bun") ? "Bun" : "Node"} ${version}`, command: [path] };
+}
+
+/** Packs the JavaScript that Node users get; gives the path of its main file. */
+export async function packForNode(config: string): Promise<string> {
+  const folder = `${ROOT}/.cache/packed`;
+  await Deno.remove(folder, { recursive: true }).catch(() => {});
+  await Deno.mkdir(folder, { recursive: true });
+  const tarball = `${folder}/package.tgz`;
+  const options = ["--allow-dirty", "--no-source-maps", "--config", config, "-o", tarball];
+  for (const command of [[Deno.execPath(), "pack", ...options], ["tar", "xzf", tarball, "-C", folder]]) {
+    const { code, output } = await run(command, { capture: true });
+    if (code !== 0) throw new Error(output);
+  }
+  // JSR's npm packages name each other so that Node finds JavaScript; the stand-in here is TypeScript.
+  const user = `${folder}/package/src/disk_tier.js`;
+  const source = await Deno.readTextFile(user);
+  await Deno.writeTextFile(
+    user,
+    source.replace("@std/crypto/timing-safe-equal", "../dev/std/crypto/timing_safe_equal.js"),
+  );
+  return `${folder}/package/mod.js`;
 }
 
 function npm(name: "npm" | "npx"): string {

@@ -29,6 +29,24 @@ export function* perform<T>(effect: Effect<T>): Operation<T> {
   return (yield effect) as T;
 }
 
+/**
+ * Begins a step that will be needed, so that it goes on while other steps are taken.
+ *
+ * @returns The step to take when its result is needed: the one begun, or, in a synchronous run, the whole of it.
+ */
+export function* begin<T>(effect: Effect<T>): Operation<Effect<T>> {
+  return yield* perform<Effect<T>>({
+    name: `begin ${effect.name}`,
+    sync: () => effect,
+    async: () => {
+      const begun = (async () => await effect.async())();
+      // Whoever takes the step gets its error; without a taker, it is nobody's.
+      begun.catch(() => {});
+      return { ...effect, async: () => begun };
+    },
+  });
+}
+
 /** Runs an operation to its end without waiting for anything. */
 export function runSync<T>(operation: Operation<T>): T {
   let step = operation.next();

@@ -3,7 +3,8 @@
 import { copyOf } from "./code.ts";
 import type { Context, Provenance, Resolved } from "./context.ts";
 import type { Address } from "./disk_tier.ts";
-import { type Operation, perform } from "./effect.ts";
+import { begin, type Operation, perform } from "./effect.ts";
+import { compiling, keepsCode } from "./engine/calls.ts";
 import type { Flight } from "./flights.ts";
 import { engineFolder, entryPath, keyMaterial, toHex } from "./key.ts";
 import { make } from "./make.ts";
@@ -56,9 +57,12 @@ function* locate<M>(context: Context<M>, view: Uint8Array, digest: string | unde
 
 /** Works on a code, and lets those who join have what comes of it. */
 function* fly<M>(context: Context<M>, flight: Flight<M>, digest: string | undefined): Operation<Located<M>> {
-  const { memory, flights, platform } = context;
+  const { engine, memory, flights, platform } = context;
   let actual: string | undefined;
   try {
+    let compile = compiling(engine, flight.code);
+    // Nothing on the disk can save this compile: it goes on while the code is hashed and looked for.
+    if (keepsCode(engine)) compile = yield* begin(compile);
     const codeDigest = yield* perform(platform.sha256(flight.code));
     actual = toHex(codeDigest);
     if (digest !== undefined && digest !== actual) {
@@ -70,7 +74,7 @@ function* fly<M>(context: Context<M>, flight: Flight<M>, digest: string | undefi
     if (twin) return joined(twin, digest);
     flights.announce(flight, actual);
     const address = yield* addressOf(context, codeDigest);
-    const { module, ...provenance } = yield* make(context, flight.code, address);
+    const { module, ...provenance } = yield* make(context, flight.code, address, compile);
     const slot = { module, code: flight.code, digest: actual, key: address.key };
     memory.set(slot);
     flight.land(slot);

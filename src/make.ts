@@ -4,8 +4,8 @@
 import { copyOf, describe } from "./code.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
 import type { Address } from "./disk_tier.ts";
-import { immediate, type Operation, perform } from "./effect.ts";
-import { compiling, deserializing, keepsCode, serializing } from "./engine/calls.ts";
+import { type Effect, immediate, type Operation, perform } from "./effect.ts";
+import { deserializing, keepsCode, serializing } from "./engine/calls.ts";
 import { CacheError } from "./errors.ts";
 import type { Bytes, Lock } from "./platform/platform.ts";
 
@@ -24,42 +24,63 @@ interface Miss {
   readonly mayWrite: boolean;
 }
 
-/** Gets a module from the disk or the engine, and keeps it on the disk. */
-export function* make<M>(context: Context<M>, code: Bytes, address: Address): Operation<Made<M>> {
+/**
+ * Gets a module from the disk or the engine, and keeps it on the disk.
+ *
+ * @param compiling The step that compiles the code; begun already where no artifact can save it.
+ */
+export function* make<M>(
+  context: Context<M>,
+  code: Bytes,
+  address: Address,
+  compiling: Effect<M>,
+): Operation<Made<M>> {
   const { engine, storage } = context;
-  if (typeof storage === "string") return yield* compile(context, code, absent(storage));
+  if (typeof storage === "string") return yield* compile(compiling, absent(storage));
   const unreadable = storage.directory.unreadable();
   if (unreadable) {
     if (unreadable.fault) context.report(unreadable.fault);
-    return yield* compile(context, code, absent(unreadable.reason!));
+    return yield* compile(compiling, absent(unreadable.reason!));
   }
   return keepsCode(engine)
-    ? yield* makeByCopy(context, storage, code, address)
-    : yield* makeByArtifact(context, storage, code, address);
+    ? yield* makeByCopy(context, storage, code, address, compiling)
+    : yield* makeByArtifact(context, storage, code, address, compiling);
 }
 
 /** The artifact is the code: waiting for another's compile or reading the copy back would only cost time. */
-function* makeByCopy<M>(context: Context<M>, storage: Storage, code: Bytes, address: Address): Operation<Made<M>> {
+function* makeByCopy<M>(
+  context: Context<M>,
+  storage: Storage,
+  code: Bytes,
+  address: Address,
+  compiling: Effect<M>,
+): Operation<Made<M>> {
   const { behind, disk } = storage;
   yield* perform(behind.settle(address.key));
   const found = yield* read(context, storage, address, code);
-  const module = yield* perform(compiling(context.engine, code));
+  const module = yield* perform(compiling);
   if (!("mayWrite" in found)) return { module, from: "disk", reason: "the engine keeps code: compiled from it" };
   if (found.mayWrite) behind.schedule(address.key, () => write(context, storage, address, code, true));
   return { module, from: found.from, reason: found.reason };
 }
 
-function* makeByArtifact<M>(context: Context<M>, storage: Storage, code: Bytes, address: Address): Operation<Made<M>> {
+function* makeByArtifact<M>(
+  context: Context<M>,
+  storage: Storage,
+  code: Bytes,
+  address: Address,
+  compiling: Effect<M>,
+): Operation<Made<M>> {
   const first = yield* load(context, storage, code, address);
   if ("module" in first) return first;
   const canWrite = first.mayWrite && (yield* isWritable(context, storage));
-  if (!canWrite) return yield* compile(context, code, first);
+  if (!canWrite) return yield* compile(compiling, first);
   const lock = yield* takeLock(context, storage, address);
   try {
     // Whoever held the lock before may have published meanwhile.
     const second = lock ? yield* load(context, storage, code, address) : first;
     if ("module" in second) return second;
-    const made = yield* compile(context, code, second);
+    const made = yield* compile(compiling, second);
     const artifact = second.mayWrite ? yield* serialize(context, made.module, code) : undefined;
     if (artifact) yield* write(context, storage, address, artifact, false);
     return made;
@@ -72,8 +93,8 @@ function absent(reason: string): Miss {
   return { from: "compiled", reason, mayWrite: true };
 }
 
-function* compile<M>(context: Context<M>, code: Bytes, { from, reason }: Miss): Operation<Made<M>> {
-  return { module: yield* perform(compiling(context.engine, code)), from, reason };
+function* compile<M>(compiling: Effect<M>, { from, reason }: Miss): Operation<Made<M>> {
+  return { module: yield* perform(compiling), from, reason };
 }
 
 /** Reads an entry and has the engine make a module of it. */

@@ -19,9 +19,10 @@ export interface RuntimeGlobals {
  * @param globals Where to look.
  */
 export function detectPlatform(globals: RuntimeGlobals = globalThis as RuntimeGlobals): Platform {
-  const { Deno, Bun, process } = globals;
-  if (Deno?.version?.deno) return denoPlatform();
-  if (Bun?.version) return bunPlatform();
+  // One after another: to touch `process` takes Deno 20 ms.
+  if (globals.Deno?.version?.deno) return denoPlatform();
+  if (globals.Bun?.version) return bunPlatform();
+  const { process } = globals;
   if (process?.versions?.node && process.getBuiltinModule) return nodePlatform();
   return webPlatform;
 }

@@ -45,6 +45,10 @@ export type LockDescriptor = (descriptor: number) => boolean;
 export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
   const files: Files = {
     resolve: (directory) => {
+      // Absolute already: nothing to load, for the system takes it as it is.
+      if (typeof directory === "string" && directory.startsWith("/") && nodeProcess().platform !== "win32") {
+        return directory;
+      }
       const { resolve } = builtin("node:path");
       const path = resolve(directory instanceof URL ? builtin("node:url").fileURLToPath(directory) : directory);
       return nodeProcess().platform === "win32" ? path.replaceAll("\\", "/") : path;

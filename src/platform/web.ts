@@ -3,8 +3,8 @@
 import { type Effect, immediate } from "../effect.ts";
 import type { Bytes, Platform } from "./platform.ts";
 
-/** From this length on the native compare is worth loading: Deno takes 8 ms to set `Buffer` up, a loop 0.3 ms per MiB. */
-const NATIVE_COMPARE_BYTES = 1024 * 1024;
+/** From this length on the native compare is worth its start: Deno takes 8 ms to set `Buffer` up, at the first such call. */
+const NATIVE_COMPARE_BYTES = 16 * 1024;
 
 /** What web standards offer. It has no synchronous SHA-256. */
 export const webPlatform: Platform = {

@@ -1,0 +1,82 @@
+// What the benchmarks share: modules, variants that no engine has seen, medians, tables.
+
+import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { do_not_optimize, measure } from "mitata";
+
+/** Folder of this tree. */
+export const ROOT: string = fileURLToPath(new URL("..", import.meta.url));
+
+const MODULES = {
+  "sqlite 0.9 MB": "@sqlite.org/sqlite-wasm/sqlite-wasm/jswasm/sqlite3.wasm",
+  "esbuild 14 MB": "esbuild-wasm/esbuild.wasm",
+  "duckdb 34 MB": "@duckdb/duckdb-wasm/dist/duckdb-eh.wasm",
+} as const;
+
+/** The modules measured, by name and size. */
+export const modules: readonly { name: string; code: Uint8Array<ArrayBuffer> }[] = Object.entries(MODULES)
+  .map(([name, path]) => ({ name, code: new Uint8Array(readFileSync(join(ROOT, "node_modules", path))) }));
+
+/** This runtime and its version. */
+export const runtime: string = runtimeName();
+
+function runtimeName(): string {
+  const { Deno, Bun } = globalThis as unknown as Record<string, { version: string & { deno: string } } | undefined>;
+  if (Deno) return `Deno ${Deno.version.deno}`;
+  return Bun ? `Bun ${Bun.version}` : `Node ${process.versions.node}`;
+}
+
+let variants = 0;
+
+/** The same module with a custom section of its own at the end, so that no engine has compiled these bytes before. */
+export function variantOf(code: Uint8Array): Uint8Array<ArrayBuffer> {
+  const stamp = new TextEncoder().encode(`${process.pid}-${variants++}`);
+  const section = [0, 2 + stamp.length, 1, 118, ...stamp];
+  const variant = new Uint8Array(code.length + section.length);
+  variant.set(code);
+  variant.set(section, code.length);
+  return variant;
+}
+
+/** Median time of a call that can be made again and again, ms: by mitata. */
+export async function median(call: () => unknown): Promise<number> {
+  const { p50 } = await measure(async () => do_not_optimize(await call()), { min_samples: 12, min_cpu_time: 3e8 });
+  return p50 / 1e6;
+}
+
+/** As {@linkcode median}, for a call that gives no promise: without the time of awaiting it. */
+export async function medianSync(call: () => unknown): Promise<number> {
+  const { p50 } = await measure(() => do_not_optimize(call()), { min_samples: 12, min_cpu_time: 3e8 });
+  return p50 / 1e6;
+}
+
+/** Median times of calls that are cold each time, ms; in turn, so that what slows the machine slows all. */
+export async function medianOfCold(rounds: number, calls: (() => Promise<number>)[]): Promise<number[]> {
+  const times: number[][] = calls.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, call] of calls.entries()) times[i]!.push(await call());
+  }
+  return times.map((all) => all.sort((a, b) => a - b)[all.length >> 1]!);
+}
+
+/** Time of one call, ms. */
+export async function timeOf(call: () => unknown): Promise<number> {
+  const start = performance.now();
+  await call();
+  return performance.now() - start;
+}
+
+/** Prints rows as a Markdown table, numbers with three digits that count. */
+export function printTable(
+  title: string,
+  head: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): void {
+  const show = (cell: string | number) =>
+    typeof cell === "string" ? cell : cell >= 100 ? cell.toFixed(0) : cell.toPrecision(3);
+  console.log(`\n${title} (${runtime}, ${cpus()[0]?.model.trim()}, ${cpus().length} cores)\n`);
+  for (const row of [head, head.map(() => "---"), ...rows]) console.log(`| ${row.map(show).join(" | ")} |`);
+}

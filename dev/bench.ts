@@ -1,0 +1,18 @@
+// Runs the benchmarks on Deno, Bun and Node, or those whose names are given: `deno task bench memory_hit cold`.
+
+import { chooseConfig, findRuntimes, installPackages, packForNode, ROOT, run } from "./tools.ts";
+
+const config = await chooseConfig();
+await installPackages();
+const wanted = Deno.args;
+const files = Array.from(Deno.readDirSync(`${ROOT}/bench`), ({ name }) => name)
+  .filter((name) =>
+    name.endsWith("_bench.ts") && (wanted.length === 0 || wanted.some((part) => name.startsWith(part)))
+  );
+const env = { BENCH_CONFIG: config, BENCH_PACKED: files.includes("import_bench.ts") ? await packForNode(config) : "" };
+for (const file of files.sort()) {
+  for (const { command } of await findRuntimes(config)) {
+    const { code } = await run([...command, `bench/${file}`], { env });
+    if (code !== 0) Deno.exit(code);
+  }
+}
