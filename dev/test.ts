@@ -1,6 +1,6 @@
 // Passes all tests on Deno, Bun and Node, compares their counts, and ends with the sum.
 
-import { chooseConfig, findRuntimes, installPackages, ROOT, run, type Runtime } from "./tools.ts";
+import { chooseConfig, findRuntimes, installPackages, run, type Runtime } from "./tools.ts";
 
 interface Tally {
   passed: number;
@@ -70,7 +70,6 @@ function tallyOf(output: string): Tally {
 
 if (import.meta.main) {
   const sum = await testAll();
-  console.log(`\n${ROOT.split("/").at(-1)}: all runtimes`);
-  console.log(closingLine(sum));
+  console.log(`\nAll runtimes:\n${closingLine(sum)}`);
   Deno.exit(sum.failed > 0 || sum.passed === 0 ? 1 : 0);
 }

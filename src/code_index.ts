@@ -16,7 +16,7 @@ export class CodeIndex<T> {
   readonly #equal: (a: Uint8Array, b: Uint8Array) => boolean;
   readonly #candidates = new Map<string, Candidate<T>[]>();
 
-  /** @param equal Exact compare of equally long bytes. */
+  /** Makes an empty index; `equal` is an exact compare of equally long bytes. */
   constructor(equal: (a: Uint8Array, b: Uint8Array) => boolean) {
     this.#equal = equal;
   }

@@ -57,10 +57,15 @@ export interface Counters {
 
 /** All that lookups work with. */
 export interface Context<M> {
+  /** What compiles. */
   readonly engine: Engine<M>;
+  /** What the runtime offers. */
   readonly platform: Platform;
+  /** Live modules. */
   readonly memory: MemoryTier<M>;
+  /** Lookups under way. */
   readonly flights: Flights<M>;
+  /** Counts of what lookups did. */
   readonly counters: Counters;
   /** The disk side, or why there is none. */
   readonly storage: Storage | string;
@@ -72,7 +77,10 @@ export interface Context<M> {
 
 /** The disk side of a cache. */
 export interface Storage {
+  /** What may be done, and the locks. */
   readonly directory: Directory;
+  /** The entries. */
   readonly disk: DiskTier;
+  /** Writes that nobody waits for. */
   readonly behind: WriteBehind;
 }

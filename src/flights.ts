@@ -14,7 +14,7 @@ export class Flight<M> {
   readonly code: Bytes;
   readonly #landing = Promise.withResolvers<Landing<M>>();
 
-  /** @param code A copy that nobody changes. */
+  /** Begins; `code` is a copy that nobody changes. */
   constructor(code: Bytes) {
     this.code = code;
     // A flight that nobody joined may fail: its own task has the error.
@@ -47,7 +47,7 @@ export class Flights<M> {
   readonly #byCode: CodeIndex<Flight<M>>;
   readonly #byDigest = new Map<string, Flight<M>>();
 
-  /** @param equal Exact compare of equally long bytes. */
+  /** Makes an empty set; `equal` is an exact compare of equally long bytes. */
   constructor(equal: (a: Uint8Array, b: Uint8Array) => boolean) {
     this.#byCode = new CodeIndex(equal);
   }

@@ -11,8 +11,11 @@ import type { Bytes, Lock } from "./platform/platform.ts";
 
 /** A module, and how it was come by. */
 export interface Made<M> {
+  /** The module. */
   readonly module: M;
+  /** Where it came from. */
   readonly from: Exclude<Provenance, "memory">;
+  /** Why not from a faster place. */
   readonly reason?: string;
 }
 
@@ -55,7 +58,7 @@ function* makeByCopy<M>(
   address: Address,
   compiling: Effect<M>,
 ): Operation<Made<M>> {
-  const { behind, disk } = storage;
+  const { behind } = storage;
   yield* perform(behind.settle(address.key));
   const found = yield* read(context, storage, address, code);
   const module = yield* perform(compiling);

@@ -34,6 +34,8 @@ export class MemoryTier<M> {
   #evictions = 0;
 
   /**
+   * Makes an empty tier.
+   *
    * @param limits Bounds; zero keeps nothing.
    * @param equal Exact compare of equally long bytes.
    */

@@ -3,7 +3,8 @@
 import { type Effect, isPromise } from "../effect.ts";
 import type { Engine } from "./engine.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
+/** Code and artifacts as engines get them. */
+export type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Checks what a user gave as an engine. */
 export function checkEngine(engine: unknown): void {

@@ -8,8 +8,11 @@ import { webPlatform } from "./web.ts";
 
 /** The globals that tell runtimes apart. */
 export interface RuntimeGlobals {
+  /** Of Deno. */
   Deno?: { version?: { deno?: string } };
+  /** Of Bun. */
   Bun?: { version?: string };
+  /** Of Node; the others have one too. */
   process?: { versions?: { node?: string }; getBuiltinModule?: unknown };
 }
 

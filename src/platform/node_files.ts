@@ -8,19 +8,31 @@ import { type Effect, immediate } from "../effect.ts";
 import type { Files, Lock } from "./platform.ts";
 import { composed, type Handle } from "./composed.ts";
 
-interface Builtins {
+/** Built-in modules that files need. */
+export interface Builtins {
+  /** Files. */
   "node:fs": typeof NodeFs;
+  /** What is built in. */
   "node:module": typeof NodeModule;
+  /** Paths. */
   "node:path": typeof NodePath;
+  /** File URLs. */
   "node:url": typeof NodeUrl;
 }
 
-interface NodeProcess {
+/** What is used of the `process` global. */
+export interface NodeProcess {
+  /** Architecture of the processor. */
   readonly arch: string;
+  /** Number of the process. */
   readonly pid: number;
+  /** Operating system. */
   readonly platform: string;
+  /** Node's permission model, where it is switched on. */
   readonly permission?: { has(scope: string, reference?: string): boolean };
+  /** Warns. */
   emitWarning: (...given: unknown[]) => void;
+  /** Loads a built-in module synchronously. */
   getBuiltinModule(name: string): unknown;
 }
 

@@ -62,7 +62,7 @@ export function engineContract<M>({ name, make, code, bad, ask }: EngineSubject<
 
   bothWays(`${name} engine's own error reaches the caller`, (resolve) =>
     inDirectory(async (directory) => {
-      const native = await (async () => make().compile(bad()))().catch((error) => error);
+      const native = await new Promise<M>((resolve) => resolve(make().compile(bad()))).catch((error) => error);
       const cache = new ModuleCache({ engine: make(), directory });
       const error = await resolve(cache, bad()).catch((error) => error);
       assertStrictEquals(error.constructor, native.constructor);

@@ -1,0 +1,26 @@
+// All that CI checks: format, lint, types, docs, a publish as it would be, then the tests by the README's own command.
+
+import { chooseConfig, installPackages, run } from "./tools.ts";
+
+const config = await chooseConfig();
+await installPackages();
+const deno = Deno.execPath();
+const configured = ["--config", config, "--no-lock"];
+const checks: Record<string, string[]> = {
+  "format": ["fmt", "--check", "--config", config],
+  "lint": ["lint", "--config", config],
+  "types": ["check", ...configured, "mod.ts", "tests", "bench", "dev"],
+  "types of the examples": ["check", ...configured, "--doc", "README.md", "mod.ts", "src"],
+  "docs": ["run", "-A", ...configured, "dev/doc_lint.ts"],
+  "publish": ["publish", "--dry-run", "--allow-dirty", ...configured],
+};
+for (const [name, args] of Object.entries(checks)) {
+  const { code, output } = await run([deno, ...args], { capture: true });
+  console.log(`${code === 0 ? "ok" : "FAILED"}  ${name}`);
+  if (code !== 0) {
+    console.log(output);
+    Deno.exit(code);
+  }
+}
+const { code } = await run([deno, "task", "test"]);
+Deno.exit(code);
