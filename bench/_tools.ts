@@ -11,14 +11,14 @@ import { do_not_optimize, measure } from "mitata";
 export const ROOT: string = fileURLToPath(new URL("..", import.meta.url));
 
 const MODULES = {
-  "sqlite 0.9 MB": "@sqlite.org/sqlite-wasm/sqlite-wasm/jswasm/sqlite3.wasm",
-  "esbuild 14 MB": "esbuild-wasm/esbuild.wasm",
-  "duckdb 34 MB": "@duckdb/duckdb-wasm/dist/duckdb-eh.wasm",
+  "sqlite 0.9 MB": "node_modules/@sqlite.org/sqlite-wasm/sqlite-wasm/jswasm/sqlite3.wasm",
+  "esbuild 14 MB": "node_modules/esbuild-wasm/esbuild.wasm",
+  "duckdb 34 MB": "bench/modules/node_modules/@duckdb/duckdb-wasm/dist/duckdb-eh.wasm",
 } as const;
 
 /** The modules measured, by name and size. */
 export const modules: readonly { name: string; code: Uint8Array<ArrayBuffer> }[] = Object.entries(MODULES)
-  .map(([name, path]) => ({ name, code: new Uint8Array(readFileSync(join(ROOT, "node_modules", path))) }));
+  .map(([name, path]) => ({ name, code: new Uint8Array(readFileSync(join(ROOT, path))) }));
 
 /** This runtime and its version. */
 export const runtime: string = runtimeName();

@@ -1,9 +1,10 @@
 // Runs the benchmarks on Deno, Bun and Node, or those whose names are given: `deno task bench memory_hit cold`.
 
-import { chooseConfig, findRuntimes, installPackages, packForNode, ROOT, run } from "./tools.ts";
+import { chooseConfig, findRuntimes, installBenchModules, installPackages, packForNode, ROOT, run } from "./tools.ts";
 
 const config = await chooseConfig();
 await installPackages();
+await installBenchModules();
 const wanted = Deno.args;
 const files = Array.from(Deno.readDirSync(`${ROOT}/bench`), ({ name }) => name)
   .filter((name) =>

@@ -56,14 +56,25 @@ export async function chooseConfig(): Promise<string> {
   return success ? "deno.json" : "deno.offline.json";
 }
 
-/** Installs what Bun and Node need, once for each package.json. */
+/** Installs what Bun and Node need, once for each lock file. */
 export async function installPackages(): Promise<void> {
-  const stamp = `${ROOT}/node_modules/.installed`;
   const wanted = await Deno.readTextFile(`${ROOT}/package-lock.json`);
+  await installOnce(ROOT, wanted, ["ci"]);
+}
+
+/** Installs the large modules that only the benchmarks need. */
+export async function installBenchModules(): Promise<void> {
+  const folder = `${ROOT}/bench/modules`;
+  await installOnce(folder, await Deno.readTextFile(`${folder}/package.json`), ["install", "--no-package-lock"]);
+}
+
+async function installOnce(folder: string, wanted: string, command: string[]): Promise<void> {
+  const stamp = `${folder}/node_modules/.installed`;
   if (await Deno.readTextFile(stamp).catch(() => "") === wanted) return;
   console.log("Installing packages with npm");
-  const { code, output } = await run([npm("npm"), "ci", "--no-audit", "--no-fund"], { capture: true });
-  if (code !== 0) throw new Error(`npm ci failed:\n${output}`);
+  const args = [...command, "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder];
+  const { code, output } = await run([npm("npm"), ...args], { capture: true });
+  if (code !== 0) throw new Error(`npm ${command[0]} failed:\n${output}`);
   await Deno.writeTextFile(stamp, wanted);
 }
 
