@@ -64,10 +64,10 @@ export class DiskTier {
   /**
    * Writes an entry: a new file, then a rename over whatever stands there. Never changes a published file.
    *
-   * @param isCode The payload is the code itself, so that its digest is known.
+   * @param options `isCode`: the payload is the code itself, so that its digest is known.
    * @throws {CacheError} `IO` when it cannot; nothing is left behind then.
    */
-  *publish(address: Address, payload: Bytes, isCode: boolean): Operation<void> {
+  *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<void> {
     const path = this.#pathOf(address);
     const temporary = `${this.#directory.temporary}/${this.#files.temporaryName()}`;
     const header = yield* this.#seal({

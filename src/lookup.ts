@@ -74,7 +74,7 @@ function* fly<M>(context: Context<M>, flight: Flight<M>, digest: string | undefi
     if (twin) return joined(twin, digest);
     flights.announce(flight, actual);
     const address = yield* addressOf(context, codeDigest);
-    const { module, ...provenance } = yield* make(context, flight.code, address, compile);
+    const { module, ...provenance } = yield* make({ context, code: flight.code, address, compile });
     const slot = { module, code: flight.code, digest: actual, key: address.key };
     memory.set(slot);
     flight.land(slot);

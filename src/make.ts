@@ -9,6 +9,18 @@ import { deserializing, keepsCode, serializing } from "./engine/calls.ts";
 import { CacheError } from "./errors.ts";
 import type { Bytes, Lock } from "./platform/platform.ts";
 
+/** What is to be made, and by what. */
+export interface Work<M> {
+  /** The cache. */
+  readonly context: Context<M>;
+  /** The code, a copy of ours. */
+  readonly code: Bytes;
+  /** Where its entry is. */
+  readonly address: Address;
+  /** The step that compiles the code; begun already where no artifact can save it. */
+  readonly compile: Effect<M>;
+}
+
 /** A module, and how it was come by. */
 export interface Made<M> {
   /** The module. */
@@ -19,6 +31,10 @@ export interface Made<M> {
   readonly reason?: string;
 }
 
+interface StoredWork<M> extends Work<M> {
+  readonly storage: Storage;
+}
+
 /** What the disk had to say where it gave no module. */
 interface Miss {
   readonly from: "recompiled" | "compiled";
@@ -27,65 +43,43 @@ interface Miss {
   readonly mayWrite: boolean;
 }
 
-/**
- * Gets a module from the disk or the engine, and keeps it on the disk.
- *
- * @param compiling The step that compiles the code; begun already where no artifact can save it.
- */
-export function* make<M>(
-  context: Context<M>,
-  code: Bytes,
-  address: Address,
-  compiling: Effect<M>,
-): Operation<Made<M>> {
-  const { engine, storage } = context;
-  if (typeof storage === "string") return yield* compile(compiling, absent(storage));
+/** Gets a module from the disk or the engine, and keeps it on the disk. */
+export function* make<M>(work: Work<M>): Operation<Made<M>> {
+  const { engine, report, storage } = work.context;
+  if (typeof storage === "string") return yield* compile(work, absent(storage));
   const unreadable = storage.directory.unreadable();
   if (unreadable) {
-    if (unreadable.fault) context.report(unreadable.fault);
-    return yield* compile(compiling, absent(unreadable.reason!));
+    if (unreadable.fault) report(unreadable.fault);
+    return yield* compile(work, absent(unreadable.reason!));
   }
-  return keepsCode(engine)
-    ? yield* makeByCopy(context, storage, code, address, compiling)
-    : yield* makeByArtifact(context, storage, code, address, compiling);
+  return yield* (keepsCode(engine) ? makeByCopy({ ...work, storage }) : makeByArtifact({ ...work, storage }));
 }
 
 /** The artifact is the code: waiting for another's compile or reading the copy back would only cost time. */
-function* makeByCopy<M>(
-  context: Context<M>,
-  storage: Storage,
-  code: Bytes,
-  address: Address,
-  compiling: Effect<M>,
-): Operation<Made<M>> {
-  const { behind } = storage;
-  yield* perform(behind.settle(address.key));
-  const found = yield* read(context, storage, address, code);
-  const module = yield* perform(compiling);
-  if (!("mayWrite" in found)) return { module, from: "disk", reason: "the engine keeps code: compiled from it" };
-  if (found.mayWrite) behind.schedule(address.key, () => write(context, storage, address, code, true));
-  return { module, from: found.from, reason: found.reason };
+function* makeByCopy<M>(work: StoredWork<M>): Operation<Made<M>> {
+  const { address: { key }, code, storage: { behind } } = work;
+  yield* perform(behind.settle(key));
+  const found = yield* read(work, code);
+  if (!("mayWrite" in found)) {
+    return { module: yield* perform(work.compile), from: "disk", reason: "the engine keeps code: compiled from it" };
+  }
+  const made = yield* compile(work, found);
+  if (found.mayWrite) behind.schedule(key, () => write(work, code));
+  return made;
 }
 
-function* makeByArtifact<M>(
-  context: Context<M>,
-  storage: Storage,
-  code: Bytes,
-  address: Address,
-  compiling: Effect<M>,
-): Operation<Made<M>> {
-  const first = yield* load(context, storage, code, address);
+function* makeByArtifact<M>(work: StoredWork<M>): Operation<Made<M>> {
+  const first = yield* load(work);
   if ("module" in first) return first;
-  const canWrite = first.mayWrite && (yield* isWritable(context, storage));
-  if (!canWrite) return yield* compile(compiling, first);
-  const lock = yield* takeLock(context, storage, address);
+  if (!first.mayWrite || !(yield* isWritable(work))) return yield* compile(work, first);
+  const lock = yield* takeLock(work);
   try {
     // Whoever held the lock before may have published meanwhile.
-    const second = lock ? yield* load(context, storage, code, address) : first;
+    const second = lock ? yield* load(work) : first;
     if ("module" in second) return second;
-    const made = yield* compile(compiling, second);
-    const artifact = second.mayWrite ? yield* serialize(context, made.module, code) : undefined;
-    if (artifact) yield* write(context, storage, address, artifact, false);
+    const made = yield* compile(work, second);
+    const artifact = second.mayWrite ? yield* serialize(work, made.module) : undefined;
+    if (artifact) yield* write(work, artifact);
     return made;
   } finally {
     if (lock) yield* perform(immediate("unlock", () => lock.release()));
@@ -96,14 +90,14 @@ function absent(reason: string): Miss {
   return { from: "compiled", reason, mayWrite: true };
 }
 
-function* compile<M>(compiling: Effect<M>, { from, reason }: Miss): Operation<Made<M>> {
-  return { module: yield* perform(compiling), from, reason };
+function* compile<M>(work: Work<M>, { from, reason }: Miss): Operation<Made<M>> {
+  return { module: yield* perform(work.compile), from, reason };
 }
 
 /** Reads an entry and has the engine make a module of it. */
-function* load<M>(context: Context<M>, storage: Storage, code: Bytes, address: Address): Operation<Made<M> | Miss> {
-  const { engine } = context;
-  const found = yield* read(context, storage, address);
+function* load<M>(work: StoredWork<M>): Operation<Made<M> | Miss> {
+  const { address, code, context: { engine, report } } = work;
+  const found = yield* read(work);
   if ("mayWrite" in found) return found;
   const rejected: Miss = { from: "recompiled", reason: "the engine did not take the entry", mayWrite: true };
   try {
@@ -111,87 +105,78 @@ function* load<M>(context: Context<M>, storage: Storage, code: Bytes, address: A
     return module === undefined ? rejected : { module, from: "disk" };
   } catch (cause) {
     const message = `Cannot deserialize entry of engine "${engine.id}": it failed`;
-    context.report(new CacheError("SERIALIZE", message, { path: address.path, cause }));
+    report(new CacheError("SERIALIZE", message, { path: address.path, cause }));
     return rejected;
   }
 }
 
-/** Reads an entry; every fault is a miss. */
-function* read<M>(
-  context: Context<M>,
-  { disk }: Storage,
-  address: Address,
-  copy?: Bytes,
-): Operation<Bytes | Miss> {
+/**
+ * Reads an entry; every fault is a miss.
+ *
+ * @param copy The code, where the entry must be a copy of it and need not be read back.
+ */
+function* read<M>(work: StoredWork<M>, copy?: Bytes): Operation<Bytes | Miss> {
+  const { address, context: { report }, storage: { disk } } = work;
   let found;
   try {
     found = yield* disk.read(address, copy);
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
-    context.report(error);
+    report(error);
     return { from: "compiled", reason: error.message, mayWrite: false };
   }
   if (found === undefined) return absent("there was no entry");
   if (!(found instanceof CacheError)) return found;
-  context.report(found);
+  report(found);
   return { from: "recompiled", reason: found.message, mayWrite: true };
 }
 
 /** Tells whether entries can be written; where not, says so once. */
-function* isWritable<M>(context: Context<M>, { directory }: Storage): Operation<boolean> {
+function* isWritable<M>({ context: { report }, storage: { directory } }: StoredWork<M>): Operation<boolean> {
   const { disk, fault } = yield* directory.ability();
-  if (fault) context.report(fault);
+  if (fault) report(fault);
   return disk === "read-write";
 }
 
 /** Takes the lock of a key; every fault means to go on without. */
-function* takeLock<M>(context: Context<M>, { directory }: Storage, { key }: Address): Operation<Lock | undefined> {
-  const { counters } = context;
+function* takeLock<M>({ address, context, storage: { directory } }: StoredWork<M>): Operation<Lock | undefined> {
+  const { counters, report } = context;
   try {
-    const lock = yield* directory.lock(key.slice(0, 2));
+    const lock = yield* directory.lock(address.key.slice(0, 2));
     if (lock) counters.locks++;
     return lock;
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     if (error.code === "LOCK_TIMEOUT") counters.lockTimeouts++;
-    context.report(error);
+    report(error);
   }
 }
 
 /** Has the engine write a module down; a failure costs the entry, not the module. */
-function* serialize<M>(context: Context<M>, module: M, code: Bytes): Operation<Bytes | undefined> {
-  const { engine } = context;
-  let artifact;
+function* serialize<M>({ code, context }: StoredWork<M>, module: M): Operation<Bytes | undefined> {
+  const { engine, report } = context;
   try {
-    artifact = yield* perform(serializing(engine, module, code));
+    const artifact = yield* perform(serializing(engine, module, code));
     if (artifact !== undefined && !(artifact instanceof Uint8Array)) {
       throw new TypeError(`Cannot keep artifact: it must be a Uint8Array or undefined, not ${describe(artifact)}`);
     }
+    // It is hashed and written while others run: not from memory that somebody else may change or share.
+    return artifact && copyOf(artifact);
   } catch (cause) {
-    const message = `Cannot serialize module of engine "${engine.id}": it failed`;
-    context.report(new CacheError("SERIALIZE", message, { cause }));
-    return undefined;
+    report(new CacheError("SERIALIZE", `Cannot serialize module of engine "${engine.id}": it failed`, { cause }));
   }
-  // It is hashed and written while others run: not from memory that somebody else may change or share.
-  return artifact && copyOf(artifact);
 }
 
 /** Publishes an entry where it can; every fault leaves the directory as it was. */
-function* write<M>(
-  context: Context<M>,
-  storage: Storage,
-  address: Address,
-  payload: Bytes,
-  isCode: boolean,
-): Operation<void> {
-  if (!(yield* isWritable(context, storage))) return;
-  const { counters } = context;
+function* write<M>(work: StoredWork<M>, payload: Bytes): Operation<void> {
+  if (!(yield* isWritable(work))) return;
+  const { address, code, context: { counters, report }, storage: { disk } } = work;
   try {
-    yield* storage.disk.publish(address, payload, isCode);
+    yield* disk.publish(address, payload, { isCode: payload === code });
     counters.writes++;
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     counters.writeFailures++;
-    context.report(error);
+    report(error);
   }
 }

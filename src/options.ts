@@ -7,7 +7,7 @@ import { DiskTier } from "./disk_tier.ts";
 import { checkEngine } from "./engine/calls.ts";
 import type { Engine } from "./engine/engine.ts";
 import { hostEngine } from "./engine/host.ts";
-import type { CacheError, CacheWarning } from "./errors.ts";
+import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
 import { Flights } from "./flights.ts";
 import { DIGEST_BYTES, toHex } from "./key.ts";
 import { MemoryTier } from "./memory_tier.ts";
@@ -173,11 +173,11 @@ function raise(fault: CacheError): never {
   throw fault;
 }
 
-/** Hands each kind of fault on once: a full disk says the same at every write. */
+/** Hands each kind of fault on once: a full disk says the same at every write. Each damaged entry is one of its own. */
 function once(onWarning: (warning: CacheWarning) => void): (fault: CacheError) => void {
   const seen = new Set<string>();
   return (fault) => {
-    const kind = fault.code === "IO" ? fault.message : `${fault.code} ${fault.path}`;
+    const kind = `${fault.code} ${fault.code === "CORRUPT" ? fault.path : systemCode(fault.cause)}`;
     if (seen.has(kind)) return;
     seen.add(kind);
     onWarning(fault);

@@ -8,9 +8,10 @@ interface Pending {
   running?: Promise<void>;
 }
 
-/** Pending writes of a cache. */
+/** Pending writes of a cache. In the background they come one after another: a burst must not take every descriptor. */
 export class WriteBehind {
   readonly #pending = new Map<string, Pending>();
+  #draining: Promise<void> | undefined;
   /** Errors of writes that nobody waited for, until {@linkcode flush} tells of them. */
   #errors: unknown[] = [];
 
@@ -20,12 +21,8 @@ export class WriteBehind {
    * @param write Makes the operation; it must be fit to be done twice.
    */
   schedule(key: string, write: () => Operation<void>): void {
-    const pending: Pending = { write };
-    this.#pending.set(key, pending);
-    // A task of its own: the caller's code runs first. It keeps the process alive until the write is done.
-    setTimeout(() => {
-      if (this.#pending.get(key) === pending) this.#run(key, pending).catch((error) => this.#errors.push(error));
-    }, 0);
+    this.#pending.set(key, { write });
+    this.#draining ??= this.#drain();
   }
 
   /** Has a pending write done now. A synchronous run does it itself, even if it is under way in the background. */
@@ -44,12 +41,20 @@ export class WriteBehind {
     };
   }
 
-  /** Has every pending write done; rejects with the first error of those, and of all since the last call. */
+  /** Waits until no write is pending; rejects with the first error of those that nobody waited for. */
   async flush(): Promise<void> {
-    const writes = Array.from(this.#pending, ([key, pending]) => this.#run(key, pending));
-    for (const end of await Promise.allSettled(writes)) if (end.status === "rejected") this.#errors.push(end.reason);
+    await this.#draining;
     const [first] = this.#errors.splice(0);
     if (first) throw first;
+  }
+
+  async #drain(): Promise<void> {
+    // A task of its own: the caller's code runs first. It keeps the process alive until the writes are done.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    for (let next; (next = this.#pending.entries().next().value) !== undefined;) {
+      await this.#run(...next).catch((error) => this.#errors.push(error));
+    }
+    this.#draining = undefined;
   }
 
   #run(key: string, pending: Pending): Promise<void> {

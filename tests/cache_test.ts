@@ -1,3 +1,5 @@
+// ModuleCache: the walk through every way a module can come, concurrency, digests, errors.
+
 import {
   assert,
   assertEquals,
@@ -440,6 +442,22 @@ test("an entry of the host engine is written behind the caller and kept when the
     await cache[Symbol.asyncDispose]();
     assertStrictEquals(cache.stats().memoryEntries, 0);
     assertEquals(payloadOf(onlyEntry(directory)), EMPTY_MODULE);
+  });
+});
+
+test("writes behind come one after another, and flush waits for all", async () => {
+  await inDirectory(async (directory) => {
+    const cache = new ModuleCache({ directory, strict: true });
+    const codes = Array.from({ length: 300 }, (_, i) => Uint8Array.of(...EMPTY_MODULE, 0, 3, 1, 118, i));
+    codes.forEach((code, i) => code[code.length - 1] = i % 200);
+    for (const code of codes) cache.resolveSync(code);
+    await cache.flush();
+    assertEquals([entriesIn(directory).length, cache.stats().writes], [200, 200]);
+    // Scheduled while another one is under way.
+    const more = Array.from({ length: 20 }, (_, i) => Uint8Array.of(...EMPTY_MODULE, 0, 4, 1, 118, i, i));
+    await Promise.all(more.map((code) => cache.resolve(code)));
+    await cache.flush();
+    assertStrictEquals(entriesIn(directory).length, 220);
   });
 });
 

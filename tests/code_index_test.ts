@@ -1,3 +1,5 @@
+// Recognising code: exact, bounded, whatever the samples.
+
 import { assertStrictEquals } from "@std/assert";
 import { test } from "node:test";
 import { CodeIndex } from "../src/code_index.ts";

@@ -1,3 +1,5 @@
+// What counts as code, and how it is seen and copied.
+
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { test } from "node:test";
 import vm from "node:vm";

@@ -1,3 +1,5 @@
+// The examples of README and docs run and print what they say.
+
 import { assertEquals, assertGreater } from "@std/assert";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,5 @@
+// Operations: both kinds of run, errors, composed steps.
+
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { test } from "node:test";
 import { compose, type Effect, immediate, type Operation, perform, runAsync, runSync } from "../src/effect.ts";

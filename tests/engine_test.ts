@@ -1,3 +1,5 @@
+// The engines under their contract.
+
 import { hostEngine } from "@wasm/module-cache";
 import { bytes, realModule, TextEngine } from "./_tools.ts";
 import { engineContract } from "./contract/engine.ts";

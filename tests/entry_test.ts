@@ -1,3 +1,5 @@
+// The format of entries, without files.
+
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { test } from "node:test";
 import { decodeHeader, encodeHeader, FORMAT_VERSION, type Header, HEADER_BYTES } from "../src/entry.ts";

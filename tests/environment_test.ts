@@ -1,3 +1,5 @@
+// What the environment lacks, and wrong use: misses, warnings, strict mode, clear errors.
+
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { CacheError, type CacheWarning, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
 import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -131,6 +133,21 @@ bothWays("an entry that cannot be opened is a miss, and is left alone", (resolve
     assertEquals([from, module.text], ["compiled", "hello"]);
     assertEquals(warnings.map(({ code, path }) => [code, path]), [["IO", path]]);
     assertEquals(entriesIn(directory), [path]);
+  }));
+
+bothWays("one kind of fault is warned of once, whatever the entry", (resolve) =>
+  inDirectory(async (directory) => {
+    const engine = new TextEngine();
+    const codes = ["one", "two", "three"].map(bytes);
+    for (const code of codes) await resolve(new ModuleCache({ engine, directory }), code);
+    for (const path of entriesIn(directory)) {
+      rmSync(path);
+      mkdirSync(path);
+    }
+    const warnings: string[] = [];
+    const cache = new ModuleCache({ engine, directory, onWarning: ({ code }) => warnings.push(code) });
+    for (const code of codes) assertStrictEquals((await resolve(cache, code)).from, "compiled");
+    assertEquals(warnings, ["IO"]);
   }));
 
 bothWays("strict mode throws for a corrupt entry", (resolve) =>

@@ -1,3 +1,5 @@
+// get and getSync: what they share, what they promise when they end.
+
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type Engine, get, getSync, hostEngine } from "@wasm/module-cache";
 import { rmSync } from "node:fs";

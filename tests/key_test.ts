@@ -1,3 +1,5 @@
+// Keys and folders: what makes them differ, what keeps them safe.
+
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStrictEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { test } from "node:test";

@@ -1,9 +1,12 @@
+// The rules of the tree: imports, names of runtimes, sizes, configs.
+
 import { assertEquals } from "@std/assert";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ROOT } from "./_tools.ts";
 
+/** Files of the library, from the top of the tree. */
 const files = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
   .map((path) => `src/${path.replaceAll("\\", "/")}`)
   .filter((path) => path.endsWith(".ts"))
@@ -67,7 +70,7 @@ test("the memory tier sees no artifact and the disk tier no module", () => {
   assertEquals(/engine\/|\bM\b/.test(codeOf("src/disk_tier.ts")), false);
 });
 
-test("files and functions stay small, and open with what they own", () => {
+test("files stay small, and open with what they own", () => {
   for (const path of files) {
     const lines = source.get(path)!.split("\n");
     const code = lines.filter((line) => !/^\s*($|\/\/|\*|\/\*)/.test(line));

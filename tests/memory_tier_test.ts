@@ -1,3 +1,5 @@
+// The memory tier: limits and order of use, against a model.
+
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { test } from "node:test";
 import { MemoryTier, type Slot } from "../src/memory_tier.ts";

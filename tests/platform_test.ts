@@ -1,3 +1,5 @@
+// The platforms under their contract, and how one is chosen.
+
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";

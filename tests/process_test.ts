@@ -1,3 +1,5 @@
+// Processes of several runtimes on one directory.
+
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

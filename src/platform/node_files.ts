@@ -5,7 +5,7 @@ import type * as NodeModule from "node:module";
 import type * as NodePath from "node:path";
 import type * as NodeUrl from "node:url";
 import { type Effect, immediate } from "../effect.ts";
-import type { Files, Lock } from "./platform.ts";
+import type { Access, Files, Lock } from "./platform.ts";
 import { composed, type Handle } from "./composed.ts";
 
 /** Built-in modules that files need. */
@@ -56,20 +56,8 @@ export type LockDescriptor = (descriptor: number) => boolean;
  */
 export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
   const files: Files = {
-    resolve: (directory) => {
-      // Absolute already: nothing to load, for the system takes it as it is.
-      if (typeof directory === "string" && directory.startsWith("/") && nodeProcess().platform !== "win32") {
-        return directory;
-      }
-      const { resolve } = builtin("node:path");
-      const path = resolve(directory instanceof URL ? builtin("node:url").fileURLToPath(directory) : directory);
-      return nodeProcess().platform === "win32" ? path.replaceAll("\\", "/") : path;
-    },
-    access: (path) => {
-      const permission = nodeProcess().permission;
-      const may = (scope: string) => permission?.has(scope, path) ?? true;
-      return { read: may("fs.read"), write: may("fs.write") };
-    },
+    resolve,
+    access,
     temporaryName: () => `${nodeProcess().pid}-${crypto.randomUUID()}`,
     ...composed({
       open: (path) => open(path, "r"),
@@ -82,6 +70,21 @@ export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
   };
   if (lockDescriptor) files.tryLock = (path) => immediate("tryLock", () => tryLock(path, lockDescriptor));
   return files;
+}
+
+function resolve(directory: string | URL): string {
+  const isWindows = nodeProcess().platform === "win32";
+  // Absolute already: nothing to load, for the system takes it as it is.
+  if (typeof directory === "string" && directory.startsWith("/") && !isWindows) return directory;
+  const path = directory instanceof URL ? builtin("node:url").fileURLToPath(directory) : directory;
+  const absolute = builtin("node:path").resolve(path);
+  return isWindows ? absolute.replaceAll("\\", "/") : absolute;
+}
+
+function access(path: string): Access {
+  const { permission } = nodeProcess();
+  const may = (scope: string) => permission?.has(scope, path) ?? true;
+  return { read: may("fs.read"), write: may("fs.write") };
 }
 
 /** A function of `node:fs` in its synchronous and its callback form. */
