@@ -80,12 +80,12 @@ export class ModuleCache<M = WebAssembly.Module> {
    * @throws The engine's own error when it refuses the code: `WebAssembly.CompileError` of the host engine.
    */
   async resolve(code: Code, options: ResolveOptions = {}): Promise<Resolved<M>> {
-    return await runAsync(lookup(this.#context, viewOf(code), digestOf(options.digest)));
+    return await runAsync(lookup(this.#context, viewOf(code), digestOf(options?.digest)));
   }
 
   /** Synchronous {@linkcode ModuleCache.resolve}: never waits, not even for a lock or for another call's compile. */
   resolveSync(code: Code, options: ResolveOptions = {}): Resolved<M> {
-    return runSync(lookup(this.#context, viewOf(code), digestOf(options.digest)));
+    return runSync(lookup(this.#context, viewOf(code), digestOf(options?.digest)));
   }
 
   /**
@@ -104,15 +104,14 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Tells what the disk can do. Looks for itself at the first call, which makes the directory.
+   * Tells what can be done with the disk now. Tries it, and so makes the directory; lookups do not depend on it.
    *
    * @returns State of the disk, and the reason where it is not read and written.
    */
   status(): DiskStatus {
     const { storage } = this.#context;
     if (typeof storage === "string") return { disk: "off", reason: storage };
-    const { disk, reason } = runSync(storage.directory.ability());
-    return reason === undefined ? { disk } : { disk, reason };
+    return runSync(storage.directory.status());
   }
 
   /** Counts lookups by provenance, writes, locks, and what is in memory. */
@@ -134,7 +133,9 @@ export class ModuleCache<M = WebAssembly.Module> {
    */
   async clear(): Promise<void> {
     this.clearMemory();
-    const storage = await this.#writable();
+    const storage = this.#writable();
+    // What is being written would come back. A write that fails leaves nothing to remove, and flush tells of it.
+    await storage?.behind.settleAll();
     if (storage) await runAsync(storage.disk.clear(await runAsync(folderOf(this.#context))));
   }
 
@@ -151,8 +152,9 @@ export class ModuleCache<M = WebAssembly.Module> {
       ? checkKey(codeOrKey)
       : await runAsync(keyOf(this.#context, viewOf(codeOrKey)));
     const wasInMemory = this.#context.memory.deleteKey(key);
-    const storage = await this.#writable();
+    const storage = this.#writable();
     if (!storage) return wasInMemory;
+    await storage.behind.settleAll(key);
     const path = entryPath(await runAsync(folderOf(this.#context)), key);
     return await runAsync(storage.disk.remove(path)) || wasInMemory;
   }
@@ -169,16 +171,18 @@ export class ModuleCache<M = WebAssembly.Module> {
 
   /** Flushes, and forgets every module in memory. The cache can be used again after. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.flush();
-    this.clearMemory();
+    try {
+      await this.flush();
+    } finally {
+      this.clearMemory();
+    }
   }
 
-  /** The disk side with no write under way, where entries may be changed. */
-  async #writable(): Promise<Storage | undefined> {
+  /** The disk side, where entries may be changed. */
+  #writable(): Storage | undefined {
     const { storage } = this.#context;
     if (typeof storage === "string") return undefined;
-    await storage.behind.flush();
-    return (await runAsync(storage.directory.ability())).disk === "read-write" ? storage : undefined;
+    return storage.directory.mustNotRead ?? storage.directory.mustNotWrite ? undefined : storage;
   }
 }
 

@@ -45,8 +45,18 @@ export function xxh3(bytes: Bytes): Effect<Bytes | undefined> {
   };
 }
 
-/** From the file of this one algorithm: the package's main file holds all of them, 272 KB. */
-async function createHasher(): Promise<Hasher> {
-  const { default: hashWasm } = await import("hash-wasm/dist/xxhash128.umd.min.js") as unknown as { default: HashWasm };
-  return await hashWasm.createXXHash128();
+/**
+ * From the file of this one algorithm: the package's main file holds all of them, 272 KB.
+ *
+ * @returns `undefined` where the package cannot be loaded, as in a bundle that left it out.
+ */
+async function createHasher(): Promise<Hasher | undefined> {
+  try {
+    const { default: hashWasm } = await import("hash-wasm/dist/xxhash128.umd.min.js") as unknown as {
+      default: HashWasm;
+    };
+    return await hashWasm.createXXHash128();
+  } catch {
+    return undefined;
+  }
 }

@@ -22,6 +22,11 @@ export function viewOf(code: unknown): Uint8Array {
   throw new TypeError(`Cannot read code: it must be an ArrayBuffer or a view of one, not ${describe(code)}`);
 }
 
+/** Tells whether {@linkcode viewOf} takes a value. */
+export function isBytes(value: unknown): value is Code {
+  return ArrayBuffer.isView(value) || isBuffer(value);
+}
+
 /** Copies bytes to memory that nobody else can change, share or resize. */
 export function copyOf(view: Uint8Array): Bytes {
   const copy = new Uint8Array(view.length);

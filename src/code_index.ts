@@ -15,6 +15,7 @@ interface Candidate<T> {
 export class CodeIndex<T> {
   readonly #equal: (a: Uint8Array, b: Uint8Array) => boolean;
   readonly #candidates = new Map<string, Candidate<T>[]>();
+  readonly #crowded = new Set<string>();
 
   /** Makes an empty index; `equal` is an exact compare of equally long bytes. */
   constructor(equal: (a: Uint8Array, b: Uint8Array) => boolean) {
@@ -27,13 +28,20 @@ export class CodeIndex<T> {
     return this.#candidates.get(sampleOf(view))?.find(({ code }) => this.#equal(code, view))?.value;
   }
 
+  /** Tells whether codes of this length and sample were crowded out, so that one may be there without being found. */
+  isCrowded(view: Uint8Array): boolean {
+    return this.#crowded.size > 0 && this.#crowded.has(sampleOf(view));
+  }
+
   /** Adds a code that does not change any more. */
   add(code: Uint8Array, value: T): void {
     const sample = sampleOf(code);
     const candidates = this.#candidates.get(sample) ?? [];
     this.#candidates.set(sample, candidates);
     candidates.push({ code, value });
-    if (candidates.length > MAX_CANDIDATES) candidates.shift();
+    if (candidates.length <= MAX_CANDIDATES) return;
+    candidates.shift();
+    this.#crowded.add(sample);
   }
 
   /** Takes a code out, the very one that was added. */
@@ -41,12 +49,13 @@ export class CodeIndex<T> {
     const sample = sampleOf(code);
     const rest = this.#candidates.get(sample)?.filter((candidate) => candidate.code !== code) ?? [];
     if (rest.length > 0) this.#candidates.set(sample, rest);
-    else this.#candidates.delete(sample);
+    else this.#candidates.delete(sample), this.#crowded.delete(sample);
   }
 
   /** Takes every code out. */
   clear(): void {
     this.#candidates.clear();
+    this.#crowded.clear();
   }
 }
 

@@ -1,6 +1,6 @@
 // The cache's directory: what may be done in it and why not more, its fixed files, and the locks. Knows no entries.
 
-import { type Operation, perform } from "./effect.ts";
+import { type Effect, type Operation, perform } from "./effect.ts";
 import { FORMAT_VERSION } from "./entry.ts";
 import { CacheError, systemCode } from "./errors.ts";
 import type { Files, Lock, Platform } from "./platform/platform.ts";
@@ -13,12 +13,6 @@ export interface DiskStatus {
   readonly reason?: string;
 }
 
-/** {@linkcode DiskStatus}, and the fault behind it where it is not as wished. */
-export interface Ability extends DiskStatus {
-  /** What strict mode throws once it matters. */
-  readonly fault?: CacheError;
-}
-
 /** Options of a directory. */
 export interface DirectoryOptions {
   /** Absolute path. */
@@ -27,6 +21,19 @@ export interface DirectoryOptions {
   readonly readOnly: boolean;
   /** How long to wait for a lock, ms. */
   readonly lockTimeoutMs: number;
+}
+
+/** Why something must not be done; the fault is absent where that was the caller's wish. */
+export interface Refusal {
+  /** For people. */
+  readonly reason: string;
+  /** What strict mode throws. */
+  readonly fault?: CacheError;
+}
+
+interface HeldLock {
+  readonly lock: Lock;
+  users: number;
 }
 
 /** Marks the directory for backup programs: https://bford.info/cachedir/ */
@@ -46,7 +53,7 @@ export class Directory {
   readonly #platform: Platform;
   readonly #files: Files;
   readonly #options: DirectoryOptions;
-  #ability: Ability | undefined;
+  readonly #held = new Map<string, HeldLock>();
 
   /** Touches nothing yet. */
   constructor(platform: Platform, files: Files, options: DirectoryOptions) {
@@ -57,75 +64,109 @@ export class Directory {
     this.#options = options;
   }
 
-  /** Finds out, once, what can be done, and makes the directory ready for writes. */
-  *ability(): Operation<Ability> {
-    return this.#ability ??= yield* this.#probe();
+  /** Tells why nothing may be read, without touching the disk; `undefined` where it can be tried. */
+  get mustNotRead(): Refusal | undefined {
+    return this.#files.access(this.temporary).read ? undefined : this.#forbidden("read");
   }
 
-  /** Tells why nothing can be read, without touching the disk; `undefined` where it can be tried. */
-  unreadable(): Ability | undefined {
-    if (this.#ability) return this.#ability.disk === "off" ? this.#ability : undefined;
-    if (this.#files.access(this.#options.path).read) return undefined;
-    return this.#ability = { disk: "off", ...this.#forbidden("read") };
+  /** Tells why nothing may be written, without touching the disk; `undefined` where it can be tried. */
+  get mustNotWrite(): Refusal | undefined {
+    if (this.#options.readOnly) return { reason: "the option readOnly is set" };
+    return this.#files.access(this.temporary).write ? undefined : this.#forbidden("write");
+  }
+
+  /** Finds out by trying what can be done now. Makes the directory where that is possible. */
+  *status(): Operation<DiskStatus> {
+    const refusal = this.mustNotRead ?? this.mustNotWrite ?? (yield* this.#tryToWrite());
+    if (!refusal) return { disk: "read-write" };
+    const { reason } = refusal;
+    if (this.mustNotRead) return { disk: "off", reason };
+    try {
+      yield* perform(this.#files.list(this.#options.path));
+      return { disk: "read-only", reason };
+    } catch (error) {
+      return {
+        disk: "off",
+        reason: refusal.fault ? reason : ioFault("read directory", this.#options.path, error).message,
+      };
+    }
+  }
+
+  /** Takes a step that needs the directory; where that is missing, makes it and takes the step again. */
+  *within<T>(effect: Effect<T>): Operation<T> {
+    try {
+      return yield* perform(effect);
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+    }
+    yield* perform(this.#files.makeDirectory(this.temporary));
+    yield* perform(this.#files.makeDirectory(`${this.root}/locks`));
+    yield* this.#tag(`${this.#options.path}/CACHEDIR.TAG`);
+    return yield* perform(effect);
   }
 
   /**
-   * Takes the lock of a key's stripe, waiting for it no longer than allowed.
+   * Takes the lock of a key's stripe, waiting for it no longer than allowed. Where this cache holds it already, for
+   * another code of the stripe, it is shared: lookups of one code wait for each other without it.
    *
    * @param stripe Which of the 256 locks, two hexadecimal digits.
    * @returns `undefined` where this platform has no lock, or it is held and this run must not wait.
    * @throws {CacheError} `LOCK_TIMEOUT` or `IO`.
    */
   *lock(stripe: string): Operation<Lock | undefined> {
-    if (!this.#files.tryLock) return undefined;
-    const path = `${this.root}/locks/${stripe}`;
-    const deadline = this.#platform.clock() + this.#options.lockTimeoutMs;
-    for (let delayMs = 1;; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
-      const lock = yield* this.#tryLock(path);
+    const { lockTimeoutMs } = this.#options;
+    const { clock, pause } = this.#platform;
+    const deadline = clock() + lockTimeoutMs;
+    let isLate = false;
+    for (let delayMs = 1; this.#files.tryLock; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
+      const lock = this.#share(stripe) ?? (yield* this.#tryLock(stripe));
       if (lock) return lock;
-      if (this.#platform.clock() >= deadline) break;
-      if (!(yield* perform(this.#platform.pause(delayMs)))) return undefined;
+      if (isLate) {
+        const path = this.#lockPath(stripe);
+        throw new CacheError("LOCK_TIMEOUT", `Cannot lock ${path}: held elsewhere for ${lockTimeoutMs} ms`, { path });
+      }
+      if (!(yield* perform(pause(delayMs)))) return undefined;
+      isLate = clock() >= deadline;
     }
-    const message = `Cannot lock ${path}: held elsewhere for ${this.#options.lockTimeoutMs} ms`;
-    throw new CacheError("LOCK_TIMEOUT", message, { path });
   }
 
-  *#tryLock(path: string): Operation<Lock | undefined> {
+  *#tryLock(stripe: string): Operation<Lock | undefined> {
+    const path = this.#lockPath(stripe);
     try {
-      return yield* perform(this.#files.tryLock!(path));
+      const lock = yield* this.within(this.#files.tryLock!(path));
+      if (!lock) return undefined;
+      this.#held.set(stripe, { lock, users: 0 });
+      return this.#share(stripe);
     } catch (error) {
       throw ioFault("lock", path, error);
     }
   }
 
-  *#probe(): Operation<Ability> {
-    const { path, readOnly } = this.#options;
-    const access = this.#files.access(path);
-    if (!access.read) return { disk: "off", ...this.#forbidden("read") };
-    if (readOnly) return yield* this.#withoutWrites({ reason: "the option readOnly is set" });
-    if (!access.write) return yield* this.#withoutWrites(this.#forbidden("write"));
-    const probe = `${this.temporary}/${this.#files.temporaryName()}`;
-    try {
-      yield* perform(this.#files.makeDirectory(this.temporary));
-      yield* perform(this.#files.makeDirectory(`${this.root}/locks`));
-      yield* perform(this.#files.create(probe, []));
-      yield* perform(this.#files.remove(probe));
-      yield* this.#tag(`${path}/CACHEDIR.TAG`);
-      return { disk: "read-write" };
-    } catch (error) {
-      const fault = ioFault("write to directory", path, error);
-      return yield* this.#withoutWrites({ reason: fault.message, fault });
-    }
+  /** Uses a lock that is held already; the last user gives it back. */
+  #share(stripe: string): Lock | undefined {
+    const held = this.#held.get(stripe);
+    if (!held) return undefined;
+    held.users++;
+    const release = () => {
+      if (--held.users > 0) return;
+      this.#held.delete(stripe);
+      held.lock.release();
+    };
+    return { release };
   }
 
-  *#withoutWrites(why: Omit<Ability, "disk">): Operation<Ability> {
-    const { path } = this.#options;
+  #lockPath(stripe: string): string {
+    return `${this.root}/locks/${stripe}`;
+  }
+
+  *#tryToWrite(): Operation<Refusal | undefined> {
+    const probe = `${this.temporary}/${this.#files.temporaryName()}`;
     try {
-      yield* perform(this.#files.list(path));
-      return { disk: "read-only", ...why };
+      yield* this.within(this.#files.create(probe, []));
+      yield* perform(this.#files.remove(probe));
     } catch (error) {
-      const fault = ioFault("read directory", path, error);
-      return { disk: "off", reason: why.fault ? why.reason : fault.message, fault: why.fault ?? fault };
+      const fault = ioFault("write to directory", this.#options.path, error);
+      return { reason: fault.message, fault };
     }
   }
 
@@ -137,7 +178,7 @@ export class Directory {
     }
   }
 
-  #forbidden(act: "read" | "write"): { reason: string; fault: CacheError } {
+  #forbidden(act: "read" | "write"): Refusal {
     const { path } = this.#options;
     const fault = new CacheError("IO", `Cannot ${act} directory ${path}: the program has no permission to`, { path });
     return { reason: fault.message, fault };

@@ -43,9 +43,8 @@ export class DiskTier {
    */
   *read(address: Address, copy?: Bytes): Operation<Bytes | CacheError | undefined> {
     const path = this.#pathOf(address);
-    let header: Header | string = "it was not read";
     const bodyLength = (head: Bytes, size: number) => {
-      header = decodeHeader(head, size);
+      const header = decodeHeader(head, size);
       return typeof header === "string" || copy ? 0 : header.payloadLength;
     };
     let parts;
@@ -55,8 +54,9 @@ export class DiskTier {
       if (MISSING.includes(systemCode(error))) return undefined;
       throw ioFault("read entry", path, error);
     }
-    const wrong = (yield* this.#headerFault(header, parts.head, address)) ??
-      (yield* this.#payloadFault(header as unknown as Header, parts.body, address, copy));
+    const header = decodeHeader(parts.head, parts.size);
+    const wrong = typeof header === "string" ? header : (yield* this.#headerFault(header, parts.head, address)) ??
+      (yield* this.#payloadFault(header, parts.body, address, copy));
     if (wrong) return new CacheError("CORRUPT", `Cannot use entry ${path}: ${wrong}`, { path });
     return copy ?? parts.body;
   }
@@ -78,10 +78,8 @@ export class DiskTier {
       payloadXxh3: isCode ? undefined : yield* perform(xxh3(payload)),
     });
     try {
-      // Each time: somebody may have removed the directory since it was probed.
-      yield* perform(this.#files.makeDirectory(this.#directory.temporary));
+      yield* this.#directory.within(this.#files.create(temporary, [header, payload]));
       yield* perform(this.#files.makeDirectory(path.slice(0, path.lastIndexOf("/"))));
-      yield* perform(this.#files.create(temporary, [header, payload]));
       yield* perform(this.#files.rename(temporary, path));
     } catch (error) {
       yield* this.#discard(temporary);
@@ -106,8 +104,7 @@ export class DiskTier {
     return `${this.#directory.root}/${address.path}`;
   }
 
-  *#headerFault(header: Header | string, head: Bytes, address: Address): Operation<string | undefined> {
-    if (typeof header === "string") return header;
+  *#headerFault(header: Header, head: Bytes, address: Address): Operation<string | undefined> {
     const seal = yield* perform(this.#platform.sha256(head.slice(0, SEALED_BYTES)));
     if (!timingSafeEqual(seal, sealOf(head))) return "its header is damaged";
     if (!timingSafeEqual(header.codeDigest, address.codeDigest)) return "it belongs to another code";

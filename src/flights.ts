@@ -5,14 +5,12 @@ import type { Effect } from "./effect.ts";
 import type { Slot } from "./memory_tier.ts";
 import type { Bytes } from "./platform/platform.ts";
 
-/** How a flight ended for those who joined it: with a module, or with nothing that is theirs. */
-export type Landing<M> = Slot<M> | "abandoned";
-
 /** One task's work on one code. */
 export class Flight<M> {
   /** The code, a copy of ours. */
   readonly code: Bytes;
-  readonly #landing = Promise.withResolvers<Landing<M>>();
+  readonly #landing = Promise.withResolvers<Slot<M>>();
+  #isJoined = false;
 
   /** Begins; `code` is a copy that nobody changes. */
   constructor(code: Bytes) {
@@ -21,19 +19,26 @@ export class Flight<M> {
     this.#landing.promise.catch(() => {});
   }
 
+  /** Whether somebody waits for the end. */
+  get isJoined(): boolean {
+    return this.#isJoined;
+  }
+
   /** Waits for the end; gives `undefined`, at once, in a synchronous run, which must not wait. */
-  get join(): Effect<Landing<M> | undefined> {
-    return { name: "join", sync: () => undefined, async: () => this.#landing.promise };
+  get join(): Effect<Slot<M> | undefined> {
+    return {
+      name: "join",
+      sync: () => undefined,
+      async: () => {
+        this.#isJoined = true;
+        return this.#landing.promise;
+      },
+    };
   }
 
   /** Ends with a module. */
   land(slot: Slot<M>): void {
     this.#landing.resolve(slot);
-  }
-
-  /** Ends with nothing: those who joined look up anew. */
-  abandon(): void {
-    this.#landing.resolve("abandoned");
   }
 
   /** Ends with the engine's error, which is the same for all: the code is. */
@@ -62,6 +67,11 @@ export class Flights<M> {
     return this.#byDigest.get(digest);
   }
 
+  /** Tells whether a flight of this code may be there without being found by it. */
+  isCrowded(view: Uint8Array): boolean {
+    return this.#byCode.isCrowded(view);
+  }
+
   /** Begins a flight. */
   begin(code: Bytes): Flight<M> {
     const flight = new Flight<M>(code);
@@ -76,7 +86,6 @@ export class Flights<M> {
 
   /** Takes a flight out, however it ended. */
   end(flight: Flight<M>, digest: string | undefined): void {
-    flight.abandon();
     this.#byCode.delete(flight.code);
     if (digest !== undefined && this.#byDigest.get(digest) === flight) this.#byDigest.delete(digest);
   }

@@ -3,9 +3,8 @@
 import { copyOf } from "./code.ts";
 import type { Context, Provenance, Resolved } from "./context.ts";
 import type { Address } from "./disk_tier.ts";
-import { begin, type Operation, perform } from "./effect.ts";
+import { begin, type Effect, type Operation, perform } from "./effect.ts";
 import { compiling, keepsCode } from "./engine/calls.ts";
-import type { Flight } from "./flights.ts";
 import { engineFolder, entryPath, keyMaterial, toHex } from "./key.ts";
 import { make } from "./make.ts";
 import type { Slot } from "./memory_tier.ts";
@@ -49,36 +48,30 @@ function* locate<M>(context: Context<M>, view: Uint8Array, digest: string | unde
   const slot = digest === undefined ? memory.find(view) : memory.get(digest);
   if (slot) return { slot, from: "memory" };
   const other = flights.findByCode(view);
-  const landing = other && (yield* perform(other.join));
-  if (landing === "abandoned") return yield* locate(context, other!.code, digest);
-  if (landing) return joined(landing, digest);
-  return yield* fly(context, flights.begin(copyOf(view)), digest);
+  const landed = other && (yield* perform(other.join));
+  if (!landed) return yield* fly(context, copyOf(view), digest);
+  if (digest !== undefined && digest !== landed.digest) throw wrongDigest(digest, landed.digest);
+  return { slot: landed, from: "memory", reason: JOINED };
 }
 
 /** Works on a code, and lets those who join have what comes of it. */
-function* fly<M>(context: Context<M>, flight: Flight<M>, digest: string | undefined): Operation<Located<M>> {
-  const { engine, memory, flights, platform } = context;
+function* fly<M>(context: Context<M>, code: Bytes, digest: string | undefined): Operation<Located<M>> {
+  const { flights, platform } = context;
+  const compile = yield* beginEarly(context, code);
+  const flight = flights.begin(code);
   let actual: string | undefined;
   try {
-    let compile = compiling(engine, flight.code);
-    // Nothing on the disk can save this compile: it goes on while the code is hashed and looked for.
-    if (keepsCode(engine)) compile = yield* begin(compile);
-    const codeDigest = yield* perform(platform.sha256(flight.code));
+    const codeDigest = yield* perform(platform.sha256(code));
     actual = toHex(codeDigest);
-    if (digest !== undefined && digest !== actual) {
-      // This caller's own mistake: those who joined look up anew.
-      flight.abandon();
-      throw wrongDigest(digest, actual);
-    }
-    const twin = memory.get(actual) ?? (yield* joinByDigest(context, actual));
-    if (twin) return joined(twin, digest);
-    flights.announce(flight, actual);
-    const address = yield* addressOf(context, codeDigest);
-    const { module, ...provenance } = yield* make({ context, code: flight.code, address, compile });
-    const slot = { module, code: flight.code, digest: actual, key: address.key };
-    memory.set(slot);
-    flight.land(slot);
-    return { slot, ...provenance };
+    const isWrong = digest !== undefined && digest !== actual;
+    // Only this caller's mistake: where others have joined, the work goes on for them.
+    if (isWrong && !flight.isJoined) throw wrongDigest(digest, actual);
+    const known = yield* findByDigest(context, actual);
+    if (!known) flights.announce(flight, actual);
+    const located = known ?? (yield* makeSlot(context, { code, codeDigest, compile }));
+    flight.land(located.slot);
+    if (isWrong) throw wrongDigest(digest, actual);
+    return located;
   } catch (error) {
     flight.fail(error);
     throw error;
@@ -87,16 +80,45 @@ function* fly<M>(context: Context<M>, flight: Flight<M>, digest: string | undefi
   }
 }
 
-/** Finds equal code under way that the sample did not: crafted codes can crowd it out. */
-function* joinByDigest<M>(context: Context<M>, digest: string): Operation<Slot<M> | undefined> {
-  const other = context.flights.findByDigest(digest);
-  const landing = other && (yield* perform(other.join));
-  return landing === "abandoned" ? undefined : landing;
+/**
+ * The step that compiles a code; begun already where no artifact can save the compile, so that it goes on while the code
+ * is hashed and looked for. Not where memory or a flight may have the code without showing it: a hit must not compile.
+ */
+function* beginEarly<M>({ engine, memory, flights }: Context<M>, code: Bytes): Operation<Effect<M>> {
+  const compile = compiling(engine, code);
+  const mayBeThere = memory.isCrowded(code) || flights.isCrowded(code);
+  return keepsCode(engine) && !mayBeThere ? yield* begin(compile) : compile;
 }
 
-function joined<M>(slot: Slot<M>, digest: string | undefined): Located<M> {
-  if (digest !== undefined && digest !== slot.digest) throw wrongDigest(digest, slot.digest);
-  return { slot, from: "memory", reason: "another lookup was making it" };
+/** Finds what is there or under way but was crowded out of the index by codes of the same length and sample. */
+function* findByDigest<M>({ memory, flights }: Context<M>, digest: string): Operation<Located<M> | undefined> {
+  const known = memory.get(digest);
+  if (known) {
+    // Set anew, it is found by its code again.
+    memory.set(known);
+    return { slot: known, from: "memory" };
+  }
+  const other = flights.findByDigest(digest);
+  const slot = other && (yield* perform(other.join));
+  return slot && { slot, from: "memory", reason: JOINED };
+}
+
+const JOINED = "another lookup was making it";
+
+function* makeSlot<M>(
+  context: Context<M>,
+  { code, codeDigest, compile }: { code: Bytes; codeDigest: Bytes; compile: Effect<M> },
+): Operation<Located<M>> {
+  const { engine, memory } = context;
+  const { length } = code;
+  const address = yield* addressOf(context, codeDigest);
+  const { module, ...provenance } = yield* make({ context, code, address, compile });
+  if (code.length !== length) throw new TypeError(`Cannot keep code: engine "${engine.id}" transferred it away`);
+  const digest = toHex(codeDigest);
+  // A synchronous lookup may have been faster: memory gives one module for a code.
+  const slot = memory.get(digest) ?? { module, code, digest, key: address.key };
+  memory.set(slot);
+  return { slot, ...provenance };
 }
 
 function wrongDigest(given: string, actual: string): TypeError {

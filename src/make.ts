@@ -5,7 +5,7 @@ import { copyOf, describe } from "./code.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
 import type { Address } from "./disk_tier.ts";
 import { type Effect, immediate, type Operation, perform } from "./effect.ts";
-import { deserializing, keepsCode, serializing } from "./engine/calls.ts";
+import { CannotWait, deserializing, keepsCode, serializing } from "./engine/calls.ts";
 import { CacheError } from "./errors.ts";
 import type { Bytes, Lock } from "./platform/platform.ts";
 
@@ -47,10 +47,10 @@ interface Miss {
 export function* make<M>(work: Work<M>): Operation<Made<M>> {
   const { engine, report, storage } = work.context;
   if (typeof storage === "string") return yield* compile(work, absent(storage));
-  const unreadable = storage.directory.unreadable();
-  if (unreadable) {
-    if (unreadable.fault) report(unreadable.fault);
-    return yield* compile(work, absent(unreadable.reason!));
+  const refusal = storage.directory.mustNotRead;
+  if (refusal) {
+    if (refusal.fault) report(refusal.fault);
+    return yield* compile(work, absent(refusal.reason));
   }
   return yield* (keepsCode(engine) ? makeByCopy({ ...work, storage }) : makeByArtifact({ ...work, storage }));
 }
@@ -64,14 +64,14 @@ function* makeByCopy<M>(work: StoredWork<M>): Operation<Made<M>> {
     return { module: yield* perform(work.compile), from: "disk", reason: "the engine keeps code: compiled from it" };
   }
   const made = yield* compile(work, found);
-  if (found.mayWrite) behind.schedule(key, () => write(work, code));
+  if (found.mayWrite && mayWriteTo(work)) behind.schedule(key, code.length, () => write(work, code));
   return made;
 }
 
 function* makeByArtifact<M>(work: StoredWork<M>): Operation<Made<M>> {
   const first = yield* load(work);
   if ("module" in first) return first;
-  if (!first.mayWrite || !(yield* isWritable(work))) return yield* compile(work, first);
+  if (!first.mayWrite || !mayWriteTo(work)) return yield* compile(work, first);
   const lock = yield* takeLock(work);
   try {
     // Whoever held the lock before may have published meanwhile.
@@ -96,7 +96,7 @@ function* compile<M>(work: Work<M>, { from, reason }: Miss): Operation<Made<M>> 
 
 /** Reads an entry and has the engine make a module of it. */
 function* load<M>(work: StoredWork<M>): Operation<Made<M> | Miss> {
-  const { address, code, context: { engine, report } } = work;
+  const { address, code, context: { engine, report }, storage: { directory } } = work;
   const found = yield* read(work);
   if ("mayWrite" in found) return found;
   const rejected: Miss = { from: "recompiled", reason: "the engine did not take the entry", mayWrite: true };
@@ -104,8 +104,11 @@ function* load<M>(work: StoredWork<M>): Operation<Made<M> | Miss> {
     const module = yield* perform(deserializing(engine, found, code));
     return module === undefined ? rejected : { module, from: "disk" };
   } catch (cause) {
-    const message = `Cannot deserialize entry of engine "${engine.id}": it failed`;
-    report(new CacheError("SERIALIZE", message, { path: address.path, cause }));
+    if (cause instanceof CannotWait) return { from: "compiled", reason: cause.message, mayWrite: false };
+    const path = `${directory.root}/${address.path}`;
+    report(
+      new CacheError("SERIALIZE", `Cannot deserialize entry of engine "${engine.id}": it failed`, { path, cause }),
+    );
     return rejected;
   }
 }
@@ -131,11 +134,11 @@ function* read<M>(work: StoredWork<M>, copy?: Bytes): Operation<Bytes | Miss> {
   return { from: "recompiled", reason: found.message, mayWrite: true };
 }
 
-/** Tells whether entries can be written; where not, says so once. */
-function* isWritable<M>({ context: { report }, storage: { directory } }: StoredWork<M>): Operation<boolean> {
-  const { disk, fault } = yield* directory.ability();
-  if (fault) report(fault);
-  return disk === "read-write";
+/** Tells whether the cache may write; where the program lacks the permission, says so. */
+function mayWriteTo<M>({ context: { report }, storage: { directory } }: StoredWork<M>): boolean {
+  const refusal = directory.mustNotWrite;
+  if (refusal?.fault) report(refusal.fault);
+  return refusal === undefined;
 }
 
 /** Takes the lock of a key; every fault means to go on without. */
@@ -169,7 +172,6 @@ function* serialize<M>({ code, context }: StoredWork<M>, module: M): Operation<B
 
 /** Publishes an entry where it can; every fault leaves the directory as it was. */
 function* write<M>(work: StoredWork<M>, payload: Bytes): Operation<void> {
-  if (!(yield* isWritable(work))) return;
   const { address, code, context: { counters, report }, storage: { disk } } = work;
   try {
     yield* disk.publish(address, payload, { isCode: payload === code });

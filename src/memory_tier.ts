@@ -71,6 +71,11 @@ export class MemoryTier<M> {
     return this.#used(this.#index.find(view));
   }
 
+  /** Tells whether a module of this code may be there without being found by it. */
+  isCrowded(view: Uint8Array): boolean {
+    return this.#index.isCrowded(view);
+  }
+
   /** Keeps a module, in the place of one of the same code. */
   set(slot: Slot<M>): void {
     this.delete(slot.digest);

@@ -1,6 +1,6 @@
 // What callers give: checks it, fills in the defaults, and puts the parts of a cache together.
 
-import { describe, viewOf } from "./code.ts";
+import { describe, isBytes, viewOf } from "./code.ts";
 import type { Context, Counters } from "./context.ts";
 import { Directory } from "./directory.ts";
 import { DiskTier } from "./disk_tier.ts";
@@ -78,9 +78,11 @@ export function openContext<M>(
   platform: Platform = detectPlatform(),
 ): Context<M> {
   const { strict = false, onWarning = (warning) => console.warn(`wasm-module-cache: ${warning.message}`) } = options;
-  const engine = options.engine ?? hostEngine() as Engine<unknown> as Engine<M>;
+  const engine = options.engine === undefined ? hostEngine() as Engine<unknown> as Engine<M> : options.engine;
   checkEngine(engine);
   checkFlag("strict", strict);
+  // Not to be ignored in silence: whoever gives a secret counts on it.
+  if ("secret" in options) throw new TypeError("Cannot use secret: this version does not sign entries");
   if (typeof onWarning !== "function") {
     throw new TypeError(`Cannot use onWarning: not a function but ${describe(onWarning)}`);
   }
@@ -122,7 +124,7 @@ function openStorage<M>(options: ModuleCacheOptions<M>, platform: Platform): Con
  */
 export function digestOf(digest: unknown): string | undefined {
   if (digest === undefined) return undefined;
-  const hex = typeof digest === "string" ? digest.toLowerCase() : toHex(viewOf(digest));
+  const hex = typeof digest === "string" ? digest.toLowerCase() : isBytes(digest) ? toHex(viewOf(digest)) : "";
   if (/^[0-9a-f]{64}$/.test(hex)) return hex;
   throw new TypeError(`Cannot use digest: it must be a SHA-256, ${DIGEST_BYTES} bytes or 64 hexadecimal digits`);
 }
@@ -177,9 +179,20 @@ function raise(fault: CacheError): never {
 function once(onWarning: (warning: CacheWarning) => void): (fault: CacheError) => void {
   const seen = new Set<string>();
   return (fault) => {
-    const kind = `${fault.code} ${fault.code === "CORRUPT" ? fault.path : systemCode(fault.cause)}`;
+    const kind = `${fault.code} ${kindOf(fault)}`;
     if (seen.has(kind)) return;
     seen.add(kind);
-    onWarning(fault);
+    try {
+      onWarning(fault);
+    } catch (error) {
+      // A warning must not break the lookup that it is about.
+      console.error(error);
+    }
   };
+}
+
+function kindOf({ code, cause, message, path }: CacheError): unknown {
+  if (code === "CORRUPT") return path;
+  if (code === "IO" && cause !== undefined) return systemCode(cause);
+  return cause !== undefined ? String(cause) : (code === "IO" ? message : "");
 }

@@ -2,7 +2,11 @@
 
 import { type Effect, type Operation, runAsync, runSync } from "./effect.ts";
 
+/** Bytes that may wait to be written; what comes on top is not written. */
+const MAX_PENDING_BYTES = 256 * 1024 * 1024;
+
 interface Pending {
+  readonly bytes: number;
   readonly write: () => Operation<void>;
   /** Set once the write runs in the background. */
   running?: Promise<void>;
@@ -11,18 +15,22 @@ interface Pending {
 /** Pending writes of a cache. In the background they come one after another: a burst must not take every descriptor. */
 export class WriteBehind {
   readonly #pending = new Map<string, Pending>();
-  #draining: Promise<void> | undefined;
+  #isDraining = false;
   /** Errors of writes that nobody waited for, until {@linkcode flush} tells of them. */
-  #errors: unknown[] = [];
+  readonly #errors = new Set<unknown>();
 
   /**
-   * Has a write done soon, in the place of one of the same key that has not begun.
+   * Has a write done soon, in the place of one of the same key that has not begun; not at all where too much waits.
    *
+   * @param bytes Memory that the write holds until it is done.
    * @param write Makes the operation; it must be fit to be done twice.
    */
-  schedule(key: string, write: () => Operation<void>): void {
-    this.#pending.set(key, { write });
-    this.#draining ??= this.#drain();
+  schedule(key: string, bytes: number, write: () => Operation<void>): void {
+    let waiting = 0;
+    for (const pending of this.#pending.values()) waiting += pending.bytes;
+    if (waiting > 0 && waiting + bytes > MAX_PENDING_BYTES) return;
+    this.#pending.set(key, { bytes, write });
+    if (!this.#isDraining) this.#drain();
   }
 
   /** Has a pending write done now. A synchronous run does it itself, even if it is under way in the background. */
@@ -41,20 +49,40 @@ export class WriteBehind {
     };
   }
 
-  /** Waits until no write is pending; rejects with the first error of those that nobody waited for. */
+  /**
+   * Waits until the writes that are pending now are done; {@linkcode flush} tells of those that fail.
+   *
+   * @param only The one key to wait for.
+   */
+  async settleAll(only?: string): Promise<void> {
+    for (const [key, pending] of [...this.#pending]) {
+      const isWanted = this.#pending.get(key) === pending && (only === undefined || only === key);
+      if (isWanted) await this.#runNoted(key, pending);
+    }
+  }
+
+  /** {@linkcode settleAll}; rejects with the first error of writes that nobody waited for. */
   async flush(): Promise<void> {
-    await this.#draining;
-    const [first] = this.#errors.splice(0);
+    await this.settleAll();
+    const [first] = this.#errors;
+    this.#errors.clear();
     if (first) throw first;
   }
 
   async #drain(): Promise<void> {
+    this.#isDraining = true;
     // A task of its own: the caller's code runs first. It keeps the process alive until the writes are done.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    for (let next; (next = this.#pending.entries().next().value) !== undefined;) {
-      await this.#run(...next).catch((error) => this.#errors.push(error));
+    for (let next; (next = this.#pending.entries().next().value) !== undefined;) await this.#runNoted(...next);
+    this.#isDraining = false;
+  }
+
+  async #runNoted(key: string, pending: Pending): Promise<void> {
+    try {
+      await this.#run(key, pending);
+    } catch (error) {
+      this.#errors.add(error);
     }
-    this.#draining = undefined;
   }
 
   #run(key: string, pending: Pending): Promise<void> {

@@ -75,6 +75,78 @@ bothWays("a directory removed while in use is made again", (resolve) =>
     assertStrictEquals((await resolve(cache, bytes("two"))).from, "disk");
   }));
 
+bothWays(
+  "a directory removed while in use is whole again, with its tag and locks",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const path = `${directory}/cache`;
+      const cache = new ModuleCache({ engine: new TextEngine(), directory: path, strict: true });
+      await resolve(cache, bytes("one"));
+      const before = readdirSync(path).concat(readdirSync(`${path}/v1`)).sort();
+      rmSync(path, { recursive: true });
+      assertStrictEquals((await resolve(cache, bytes("two"))).from, "compiled");
+      assertEquals(readdirSync(path).concat(readdirSync(`${path}/v1`)).sort(), before);
+    }),
+);
+
+bothWays(
+  "what was wrong with the directory is forgotten once it is right",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const path = `${directory}/cache`;
+      writeFileSync(path, "not a directory");
+      const cache = new ModuleCache({ engine: new TextEngine(), directory: path, onWarning: () => {} });
+      await resolve(cache, bytes("one"));
+      assertStrictEquals(cache.status().disk, "off");
+      rmSync(path);
+      await resolve(cache, bytes("two"));
+      assertEquals(cache.status(), { disk: "read-write" });
+      cache.clearMemory();
+      assertStrictEquals((await resolve(cache, bytes("two"))).from, "disk");
+    }),
+);
+
+bothWays("status does not change what lookups do", (resolve) =>
+  inDirectory(async (directory) => {
+    const engine = new TextEngine();
+    const early = new ModuleCache({ engine, directory: `${directory}/cache`, readOnly: true });
+    assertStrictEquals(early.status().disk, "off");
+    await resolve(new ModuleCache({ engine, directory: `${directory}/cache` }), bytes("hello"));
+    assertStrictEquals((await resolve(early, bytes("hello"))).from, "disk");
+  }));
+
+bothWays("onWarning that throws breaks no lookup", (resolve) =>
+  inDirectory(async (directory) => {
+    const engine = new TextEngine();
+    await resolve(new ModuleCache({ engine, directory }), bytes("hello"));
+    writeFileSync(onlyEntry(directory), "invalid module");
+    const onWarning = () => {
+      throw new Error("this goes to the console: an onWarning that throws");
+    };
+    assertStrictEquals(
+      (await resolve(new ModuleCache({ engine, directory, onWarning }), bytes("hello"))).from,
+      "recompiled",
+    );
+  }));
+
+test("delete removes an entry even when the write of another failed in strict mode", async () => {
+  await inDirectory(async (directory) => {
+    const cache = new ModuleCache({ directory, strict: true });
+    const { key } = await cache.resolve(EMPTY_MODULE);
+    await cache.flush();
+    const other = Uint8Array.of(...EMPTY_MODULE, 0, 2, 1, 118);
+    const blocked = await new ModuleCache().resolve(other);
+    mkdirSync(
+      onlyEntry(directory).replace(/[0-9a-f]{2}.[0-9a-f]{62}$/, `${blocked.key.slice(0, 2)}/${blocked.key.slice(2)}/x`),
+      {
+        recursive: true,
+      },
+    );
+    await assertRejects(() => cache.resolve(other), CacheError);
+    assertStrictEquals(await cache.delete(key), true);
+  });
+});
+
 bothWays("readOnly reads what is there and writes nothing", (resolve) =>
   inDirectory(async (directory) => {
     const engine = new TextEngine();
@@ -195,6 +267,9 @@ test("a lock that is held for too long is done without, after one warning", asyn
     // A synchronous lookup tries once and goes on without a word.
     await cache.delete(key);
     assertEquals([cache.resolveSync(bytes("hello")).from, warnings.length], ["compiled", 1]);
+    const hasty = new ModuleCache({ engine: new TextEngine(), directory, strict: true, lockTimeoutMs: 0 });
+    await hasty.delete(key);
+    assertStrictEquals(hasty.resolveSync(bytes("hello")).from, "compiled");
     lock.release();
   });
 });
@@ -203,7 +278,11 @@ test("a wrong option is a TypeError or RangeError that says what is wanted", () 
   const wrong: [Record<string, unknown>, typeof TypeError | typeof RangeError, string][] = [
     [{ engine: {} }, TypeError, "id"],
     [{ engine: { id: 7 } }, TypeError, "id"],
-    [{ engine: null, directory: 7 }, TypeError, "directory"],
+    [{ engine: null }, TypeError, "id"],
+    [{ engine: new TextEngine("lone \ud800") }, TypeError, "well-formed"],
+    [{ engine: Object.assign(new TextEngine(), { compileSync: 7 }) }, TypeError, "compileSync"],
+    [{ directory: 7 }, TypeError, "directory"],
+    [{ secret: new Uint8Array(32) }, TypeError, "secret"],
     [{ directory: "" }, TypeError, "directory"],
     [{ directory: "a\0b" }, TypeError, "directory"],
     [{ directory: new URL("https://example.com/cache") }, TypeError, "file:"],

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type Engine, get, getSync, hostEngine } from "@wasm/module-cache";
-import { rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import {
@@ -55,6 +55,14 @@ bothCalls("get takes a file URL for the same directory as its path", async (get,
   const first = await get(engine, bytes("hello"), pathToFileURL(directory));
   assertStrictEquals(await get(engine, bytes("hello"), directory), first);
   assertStrictEquals(entriesIn(directory).length, 1);
+});
+
+bothCalls("get takes the names of one directory for one", async (get, directory) => {
+  const first = await get(new TextEngine(), bytes("hello"), directory);
+  for (const name of [`${directory}/`, `${directory}/.`, `${directory}//`, `${directory}/none/..`]) {
+    assertStrictEquals(await get(new TextEngine(), bytes("hello"), name), first, name);
+  }
+  assertEquals(readdirSync(directory).sort(), ["CACHEDIR.TAG", "v1"]);
 });
 
 bothCalls("get compiles with the engine it was given", async (get, directory) => {

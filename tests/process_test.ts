@@ -1,7 +1,7 @@
 // Processes of several runtimes on one directory.
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { test } from "node:test";
 import { inDirectory, ROOT, runScript, runtimes } from "./_tools.ts";
 
@@ -45,6 +45,22 @@ test("two Deno and two Bun processes on one cold directory compile once", option
 
 test("Node 26 takes the same lock as Deno and Bun", options(withNode), async () => {
   assertEquals(await compileTogether(withNode!), { compiles: 1, from: ["compiled", "disk", "disk", "disk"] });
+});
+
+const deno = commands("Deno")?.[0];
+
+test("Deno neither prompts nor misses with the directory's own permissions, behind a link", options(deno), async () => {
+  await inDirectory(async (directory) => {
+    mkdirSync(`${directory}/real`);
+    symlinkSync(`${directory}/real`, `${directory}/link`, "dir");
+    const path = `${directory}/link/cache`;
+    const permitted = deno!.map((part) => part === "-A" ? `--allow-read=${path}` : part);
+    const command = [...permitted, `--allow-write=${path}`, "--no-prompt"];
+    for (const from of ["compiled", "disk"]) {
+      const { code, stdout, stderr } = await runScript(command, `${ROOT}/tests/_permitted.ts`, [path]);
+      assertEquals([code, JSON.parse(stdout)], [0, { from, disk: "read-write" }], stderr);
+    }
+  });
 });
 
 const everyone = Object.values(runtimes());

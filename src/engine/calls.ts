@@ -12,17 +12,35 @@ export function checkEngine(engine: unknown): void {
   if (typeof given.id !== "string" || given.id === "") {
     throw new TypeError("Cannot use engine: its id must be a string that is not empty");
   }
+  // Lone surrogates all become one character in UTF-8: different ids would share entries.
+  if (!given.id.isWellFormed()) throw new TypeError("Cannot use engine: its id must be well-formed Unicode");
   for (const member of ["compile", "serialize", "deserialize"] as const) {
     if (typeof given[member] !== "function") {
       throw new TypeError(`Cannot use engine "${given.id}": it has no ${member}`);
     }
+    const sync = given[`${member}Sync`];
+    if (sync !== undefined && typeof sync !== "function") {
+      throw new TypeError(`Cannot use engine "${given.id}": its ${member}Sync must be a function`);
+    }
   }
 }
 
-/** Tells whether an engine's artifact is the code itself; see {@linkcode Engine}. */
-export function keepsCode(engine: Engine<unknown>): boolean {
-  return engine.deserialize === engine.compile;
+/** Serializes to the code itself: what the host engine does, and what {@linkcode keepsCode} knows it by. */
+export function codeAsArtifact(_module: unknown, code: Bytes): Bytes {
+  return code;
 }
+
+/**
+ * Tells whether an engine's artifact is the code and reading it back the compile: the disk then saves no compile, so that
+ * no lock is taken, writes go behind the caller's back, and no copy is read while the code is at hand. An engine that
+ * replaces a member of the host engine's is not one of these.
+ */
+export function keepsCode(engine: Engine<unknown>): boolean {
+  return engine.serialize === codeAsArtifact && engine.deserialize === engine.compile;
+}
+
+/** What a synchronous run throws where the engine gives a promise. */
+export class CannotWait extends TypeError {}
 
 /** Compiles. */
 export function compiling<M>(engine: Engine<M>, code: Bytes): Effect<M> {
@@ -61,5 +79,5 @@ function settled<T>(engine: Engine<unknown>, act: string, value: T | Promise<T>)
   if (!isPromise(value)) return value;
   // Its result comes too late; its failure must not end the program.
   value.then(undefined, () => {});
-  throw new TypeError(`Cannot ${act} synchronously: engine "${engine.id}" gives a promise and has no ${act}Sync`);
+  throw new CannotWait(`Cannot ${act} synchronously: engine "${engine.id}" gives a promise and has no ${act}Sync`);
 }

@@ -6,9 +6,6 @@
  * Every method may give its result or a promise of it. The `…Sync` members serve `resolveSync` and `getSync`; an engine
  * whose plain members never give a promise needs none of them.
  *
- * Where `deserialize` is the very same function as `compile`, the artifact is the code itself and a disk hit saves no
- * compile: the cache then takes no lock, writes behind the caller's back, and reads no copy of code that is at hand.
- *
  * @typeParam M Type of a compiled module; need not be a `WebAssembly.Module`.
  *
  * @example An engine that keeps JSON schemas
@@ -34,7 +31,9 @@ export interface Engine<M = WebAssembly.Module> {
   /**
    * Compiles code.
    *
-   * @param code The code; valid after the call too, and not to be changed.
+   * May look other code up in the same cache; the same code would wait for itself.
+   *
+   * @param code The code: the cache keeps it, so it must not be changed or transferred.
    * @returns The module.
    * @throws The engine's own error; it reaches the caller untouched and nothing is cached.
    */

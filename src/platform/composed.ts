@@ -53,7 +53,7 @@ function* readParts(
 ): Operation<FileParts> {
   const size = yield* perform(handle.size);
   const head = yield* fill(handle, headLength);
-  return { head, body: yield* fill(handle, bodyLength(head, size)) };
+  return { head, body: yield* fill(handle, bodyLength(head, size)), size };
 }
 
 function* fill(handle: Handle, length: number): Operation<Bytes> {

@@ -51,12 +51,28 @@ function resolve(directory: string | URL): string {
   const given = directory instanceof URL ? pathOf(directory) : directory;
   const path = Deno.build.os === "windows" ? given.replaceAll("\\", "/") : given;
   const isAbsolute = Deno.build.os === "windows" ? /^([a-z]:)?\//i.test(path) : path.startsWith("/");
-  // Without permission to read the working directory nothing below it can be read either; access() then says so.
-  return isAbsolute || !isGranted("read", ".") ? path : `${Deno.cwd()}/${path}`;
+  // Without permission to know the working directory the path stays relative to it: a later chdir then moves the cache.
+  return normal(isAbsolute || !isGranted("read", ".") ? path : `${Deno.cwd().replaceAll("\\", "/")}/${path}`);
+}
+
+/** Without `.`, `..`, empty parts and a slash at the end, so that one directory has one name. */
+function normal(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === ".." && parts.length > 0 && parts.at(-1) !== "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return (path.startsWith("//") && Deno.build.os === "windows" ? "//" : path.startsWith("/") ? "/" : "") +
+    parts.join("/");
 }
 
 function pathOf(url: URL): string {
-  const path = decodeURIComponent(url.pathname);
+  let path;
+  try {
+    path = decodeURIComponent(url.pathname);
+  } catch (cause) {
+    throw new TypeError(`Cannot use directory ${url}: its path is not well-formed`, { cause });
+  }
   if (Deno.build.os !== "windows") return path;
   return url.host ? `//${url.host}${path}` : path.slice(1);
 }
@@ -72,7 +88,12 @@ function open(path: string, options: Deno.OpenOptions): Effect<Handle> {
 
 function handle(file: Deno.FsFile): Handle {
   return {
-    size: both("size", () => file.statSync().size, async () => (await file.stat()).size),
+    // Not by stat: that asks for permission to the file behind links, which may not be granted, and would prompt.
+    size: immediate("size", () => {
+      const size = file.seekSync(0, Deno.SeekMode.End);
+      file.seekSync(0, Deno.SeekMode.Start);
+      return size;
+    }),
     read: (into) => both("read", () => file.readSync(into) ?? 0, async () => await file.read(into) ?? 0),
     write: (bytes) => both("write", () => file.writeSync(bytes), () => file.write(bytes)),
     close: immediate("close", () => file.close()),

@@ -35,7 +35,8 @@ export class MemoryFiles implements Files {
       const bytes = this.content.get(path);
       if (!bytes) throw fault(this.directories.has(path) ? "EISDIR" : "ENOENT", path);
       const head = bytes.slice(0, headLength);
-      return { head, body: bytes.slice(headLength, headLength + bodyLength(head, bytes.length)) };
+      const body = bytes.slice(headLength, headLength + bodyLength(head, bytes.length));
+      return { head, body, size: bytes.length };
     });
 
   create: Files["create"] = (path, parts) =>

@@ -74,8 +74,8 @@ export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
 
 function resolve(directory: string | URL): string {
   const isWindows = nodeProcess().platform === "win32";
-  // Absolute already: nothing to load, for the system takes it as it is.
-  if (typeof directory === "string" && directory.startsWith("/") && !isWindows) return directory;
+  // Absolute and normal already: nothing to load.
+  if (typeof directory === "string" && !isWindows && /^(\/(?!\.{0,2}(\/|$))[^/]+)+$/.test(directory)) return directory;
   const path = directory instanceof URL ? builtin("node:url").fileURLToPath(directory) : directory;
   const absolute = builtin("node:path").resolve(path);
   return isWindows ? absolute.replaceAll("\\", "/") : absolute;

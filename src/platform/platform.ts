@@ -35,6 +35,8 @@ export interface FileParts {
   readonly head: Bytes;
   /** What follows the head; shorter than asked for where the file ended. */
   readonly body: Bytes;
+  /** Length of the file, bytes. */
+  readonly size: number;
 }
 
 /** A held lock; what is in it is the platform's own business. */
