@@ -31,9 +31,13 @@ function runtimeName(): string {
 
 let variants = 0;
 
-/** The same module with a custom section of its own at the end, so that no engine has compiled these bytes before. */
-export function variantOf(code: Uint8Array): Uint8Array<ArrayBuffer> {
-  const stamp = new TextEncoder().encode(`${process.pid}-${variants++}`);
+/**
+ * The same module with a custom section at the end, so that no engine has compiled these bytes before.
+ *
+ * @param name What is in the section; each time another by default.
+ */
+export function variantOf(code: Uint8Array, name = `${process.pid}-${variants++}`): Uint8Array<ArrayBuffer> {
+  const stamp = new TextEncoder().encode(name);
   const section = [0, 2 + stamp.length, 1, 118, ...stamp];
   const variant = new Uint8Array(code.length + section.length);
   variant.set(code);
@@ -53,11 +57,19 @@ export async function medianSync(call: () => unknown): Promise<number> {
   return p50 / 1e6;
 }
 
-/** Median times of calls that are cold each time, ms; in turn, so that what slows the machine slows all. */
+/**
+ * Median times of calls that are cold each time, ms. They come in turn, so that what slows the machine slows all, and each
+ * round begins with another one: the garbage that one leaves is collected at the cost of those after it.
+ */
 export async function medianOfCold(rounds: number, calls: (() => Promise<number>)[]): Promise<number[]> {
   const times: number[][] = calls.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, call] of calls.entries()) times[i]!.push(await call());
+    for (let turn = 0; turn < calls.length; turn++) {
+      const i = (round + turn) % calls.length;
+      // What the one before left to other threads is done by then.
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      times[i]!.push(await calls[i]!());
+    }
   }
   return times.map((all) => all.sort((a, b) => a - b)[all.length >> 1]!);
 }
