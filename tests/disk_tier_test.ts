@@ -1,0 +1,108 @@
+// Damaged entries: whatever the damage, the right module, and never an engine that sees unchecked bytes.
+
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import { type Engine, ModuleCache } from "@wasm/module-cache";
+import { readFileSync, writeFileSync } from "node:fs";
+import { XXH3_FROM_BYTES } from "../src/checksum.ts";
+import { HEADER_BYTES } from "../src/entry.ts";
+import { bothWays, bytes, inDirectory, onlyEntry, type Resolve, TextEngine, type TextModule } from "./_tools.ts";
+
+const good = "artifact of hello";
+
+/** An engine that notices when it is given anything but what was written. */
+class WaryEngine extends TextEngine {
+  override deserialize(artifact: Uint8Array): TextModule | undefined {
+    assertEquals(artifact, bytes(good));
+    return super.deserialize(artifact);
+  }
+}
+
+/** Writes each damaged form over the entry, and looks up: it is made again, and the next lookup is a hit. */
+async function expectRecompiled(resolve: Resolve, damage: (entry: Uint8Array) => Iterable<Uint8Array>): Promise<void> {
+  await inDirectory(async (directory) => {
+    const cache = new ModuleCache({ engine: new WaryEngine(), directory, onWarning: () => {} });
+    await resolve(cache, bytes("hello"));
+    const path = onlyEntry(directory);
+    const entry = new Uint8Array(readFileSync(path));
+    let form = 0;
+    for (const damaged of damage(entry)) {
+      writeFileSync(path, damaged);
+      cache.clearMemory();
+      const { from, module } = await resolve(cache, bytes("hello"));
+      assertEquals([from, module.text], ["recompiled", "hello"], `form ${form++}`);
+      assertEquals(new Uint8Array(readFileSync(path)), entry);
+    }
+    cache.clearMemory();
+    assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
+  });
+}
+
+bothWays("every flipped byte of an entry is found", (resolve) =>
+  expectRecompiled(resolve, function* (entry) {
+    assertStrictEquals(entry.length, HEADER_BYTES + good.length);
+    for (let i = 0; i < entry.length; i++) yield entry.map((byte, at) => at === i ? byte ^ (1 << i % 8) : byte);
+  }));
+
+bothWays(
+  "every truncation of an entry is found, and bytes at its end",
+  (resolve) =>
+    expectRecompiled(resolve, function* (entry) {
+      for (let length = 0; length < entry.length; length++) yield entry.slice(0, length);
+      yield Uint8Array.of(...entry, 0);
+      yield new Uint8Array(entry.length);
+      yield Uint8Array.of(...entry, ...entry);
+    }),
+);
+
+bothWays(
+  "every flipped byte of the host engine's header is found without reading the copy",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+      const cache = new ModuleCache({ directory, onWarning: () => {} });
+      await resolve(cache, code);
+      await cache.flush();
+      const path = onlyEntry(directory);
+      const entry = new Uint8Array(readFileSync(path));
+      for (let i = 0; i < HEADER_BYTES; i++) {
+        writeFileSync(path, entry.map((byte, at) => at === i ? byte ^ 0x40 : byte));
+        cache.clearMemory();
+        assertStrictEquals((await resolve(cache, code)).from, "recompiled", `byte ${i}`);
+        await cache.flush();
+      }
+      assertEquals(new Uint8Array(readFileSync(path)), entry);
+    }),
+);
+
+bothWays(
+  "a large payload is checked by XXH3 or SHA-256, and its damage found",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const size = XXH3_FROM_BYTES + 5;
+      const engine: Engine<number> = {
+        id: "large",
+        compile: ([first]) => first!,
+        serialize: (module) => new Uint8Array(size).fill(module),
+        deserialize: (artifact) => artifact.length === size && artifact.every((byte) => byte === 7) ? 7 : undefined,
+      };
+      const cache = new ModuleCache({ engine, directory, onWarning: () => {} });
+      const lookup = async (by: Resolve) => {
+        cache.clearMemory();
+        const { from, module } = await by(cache, Uint8Array.of(7));
+        assertStrictEquals(module, 7);
+        return from;
+      };
+      assertStrictEquals(await lookup(resolve), "compiled");
+      const path = onlyEntry(directory);
+      // A lookup of either kind reads what the other wrote.
+      assertStrictEquals(await lookup((cache, code) => cache.resolve(code)), "disk");
+      assertStrictEquals(await lookup((cache, code) => Promise.resolve(cache.resolveSync(code))), "disk");
+      for (const at of [HEADER_BYTES, HEADER_BYTES + (size >> 1), HEADER_BYTES + size - 1]) {
+        const damaged = readFileSync(path);
+        damaged[at]! ^= 1;
+        writeFileSync(path, damaged);
+        assertStrictEquals(await lookup(resolve), "recompiled", `byte ${at}`);
+      }
+      assertStrictEquals(await lookup(resolve), "disk");
+    }),
+);
