@@ -37,26 +37,23 @@ export function xxh3(bytes: Bytes): Effect<Bytes | undefined> {
   return {
     name: "xxh3",
     sync: () => pays ? digest() : undefined,
-    async: async () => {
-      if (!pays) return undefined;
-      hasher ??= await createHasher();
-      return digest();
-    },
+    async: () => pays ? createHasher().then(digest) : undefined,
   };
 }
 
 /**
  * From the file of this one algorithm: the package's main file holds all of them, 272 KB.
  *
- * @returns `undefined` where the package cannot be loaded, as in a bundle that left it out.
+ * Leaves it missing where the package cannot be loaded, as in a bundle that left it out.
  */
-async function createHasher(): Promise<Hasher | undefined> {
+async function createHasher(): Promise<void> {
   try {
+    if (hasher) return;
     const { default: hashWasm } = await import("hash-wasm/dist/xxhash128.umd.min.js") as unknown as {
       default: HashWasm;
     };
-    return await hashWasm.createXXHash128();
+    hasher = await hashWasm.createXXHash128();
   } catch {
-    return undefined;
+    hasher = undefined;
   }
 }

@@ -3,8 +3,8 @@
 /** Bytes looked at to find candidates. */
 const SAMPLE_BYTES = 128;
 
-/** How many codes of one length and sample are compared; more can only be crafted, and are found by SHA-256. */
-const MAX_CANDIDATES = 8;
+/** How many codes of one length and sample are compared, the youngest; of more, the others are found by SHA-256. */
+const MAX_COMPARED = 8;
 
 interface Candidate<T> {
   readonly code: Uint8Array;
@@ -15,7 +15,6 @@ interface Candidate<T> {
 export class CodeIndex<T> {
   readonly #equal: (a: Uint8Array, b: Uint8Array) => boolean;
   readonly #candidates = new Map<string, Candidate<T>[]>();
-  readonly #crowded = new Set<string>();
 
   /** Makes an empty index; `equal` is an exact compare of equally long bytes. */
   constructor(equal: (a: Uint8Array, b: Uint8Array) => boolean) {
@@ -25,12 +24,14 @@ export class CodeIndex<T> {
   /** Finds the value of exactly this code. Costs one pass over the bytes where there is a candidate, else nothing. */
   find(view: Uint8Array): T | undefined {
     if (this.#candidates.size === 0) return undefined;
-    return this.#candidates.get(sampleOf(view))?.find(({ code }) => this.#equal(code, view))?.value;
+    const youngest = this.#candidates.get(sampleOf(view))?.slice(-MAX_COMPARED);
+    return youngest?.find(({ code }) => this.#equal(code, view))?.value;
   }
 
-  /** Tells whether codes of this length and sample were crowded out, so that one may be there without being found. */
+  /** Tells whether there are more codes of this length and sample than are compared: one may be there unfound. */
   isCrowded(view: Uint8Array): boolean {
-    return this.#crowded.size > 0 && this.#crowded.has(sampleOf(view));
+    if (this.#candidates.size === 0) return false;
+    return (this.#candidates.get(sampleOf(view))?.length ?? 0) > MAX_COMPARED;
   }
 
   /** Adds a code that does not change any more. */
@@ -39,9 +40,6 @@ export class CodeIndex<T> {
     const candidates = this.#candidates.get(sample) ?? [];
     this.#candidates.set(sample, candidates);
     candidates.push({ code, value });
-    if (candidates.length <= MAX_CANDIDATES) return;
-    candidates.shift();
-    this.#crowded.add(sample);
   }
 
   /** Takes a code out, the very one that was added. */
@@ -49,13 +47,12 @@ export class CodeIndex<T> {
     const sample = sampleOf(code);
     const rest = this.#candidates.get(sample)?.filter((candidate) => candidate.code !== code) ?? [];
     if (rest.length > 0) this.#candidates.set(sample, rest);
-    else this.#candidates.delete(sample), this.#crowded.delete(sample);
+    else this.#candidates.delete(sample);
   }
 
   /** Takes every code out. */
   clear(): void {
     this.#candidates.clear();
-    this.#crowded.clear();
   }
 }
 

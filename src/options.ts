@@ -61,9 +61,9 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   strict?: boolean;
   /**
-   * Gets each kind of fault once.
+   * Gets each kind of fault once. What it throws goes to the console.
    *
-   * @default {(warning) => console.warn(warning.message)}
+   * @default {(warning) => console.warn(`wasm-module-cache: ${warning.message}`)}
    */
   onWarning?: (warning: CacheWarning) => void;
 }

@@ -50,6 +50,17 @@ test("crafted samples cost a bounded number of compares", () => {
   assertStrictEquals(compares(), 8);
 });
 
+test("a code that was crowded out is known to be possible until it is deleted itself", () => {
+  const { index } = counting();
+  const codes = crafted(12);
+  for (const code of codes) index.add(code, "crafted");
+  // The youngest eight are those that are compared; without them the others come to light again.
+  for (const code of codes.slice(5)) index.delete(code);
+  assertStrictEquals(index.find(codes[0]!) ?? index.isCrowded(codes[0]!), "crafted");
+  for (const code of codes) index.delete(code);
+  assertStrictEquals(index.isCrowded(codes[0]!), false);
+});
+
 test("delete takes out one code and leaves those of the same sample", () => {
   const { index } = counting();
   const [a, b] = crafted(2);
