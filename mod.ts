@@ -17,7 +17,7 @@
  * @module
  */
 
-export { type CacheStats, ModuleCache, type ResolveOptions } from "./src/cache.ts";
+export { type CacheStats, ModuleCache, type PruneOptions, type ResolveOptions } from "./src/cache.ts";
 export type { Code } from "./src/code.ts";
 export type { Counters, Provenance, Resolved } from "./src/context.ts";
 export type { DiskStatus } from "./src/directory.ts";
@@ -26,3 +26,4 @@ export { hostEngine } from "./src/engine/host.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions, type CacheWarning } from "./src/errors.ts";
 export { get, getSync } from "./src/get.ts";
 export type { ModuleCacheOptions } from "./src/options.ts";
+export type { PruneResult } from "./src/prune.ts";

@@ -6,6 +6,7 @@ import type { DiskStatus } from "./directory.ts";
 import { runAsync, runSync } from "./effect.ts";
 import { entryPath } from "./key.ts";
 import { folderOf, keyOf, lookup } from "./lookup.ts";
+import type { PruneResult } from "./prune.ts";
 import { digestOf, type ModuleCacheOptions, openContext } from "./options.ts";
 
 /** Options of {@linkcode ModuleCache.resolve}. */
@@ -16,6 +17,16 @@ export interface ResolveOptions {
    * even if the code is another. Otherwise the code is hashed all the same.
    */
   digest?: string | BufferSource;
+}
+
+/** Options of {@linkcode ModuleCache.prune}. */
+export interface PruneOptions {
+  /**
+   * Removes nothing, and tells what it would remove; so it always is where the directory is read-only.
+   *
+   * @default {false}
+   */
+  dryRun?: boolean;
 }
 
 /** Counters and sizes of a cache. */
@@ -111,7 +122,7 @@ export class ModuleCache<M = WebAssembly.Module> {
   status(): DiskStatus {
     const { storage } = this.#context;
     if (typeof storage === "string") return { disk: "off", reason: storage };
-    return runSync(storage.directory.status());
+    return runSync(storage.directory.status(this.#context.engine.native ?? false));
   }
 
   /** Counts lookups by provenance, writes, locks, and what is in memory. */
@@ -160,6 +171,25 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
+   * Removes from the directory, now, entries of all engines that were not used for too long, and where the rest is more
+   * than the limit, the least recently used down to four fifths of it; also what writers that died left behind. Writes
+   * do the same by themselves, at most once an hour, or when the room is used up.
+   *
+   * @param options `dryRun`: tells what would be removed, and removes nothing.
+   * @returns What was removed, and what stays.
+   * @throws {CacheError} When something could not be removed; all else was.
+   */
+  async prune({ dryRun = false }: PruneOptions = {}): Promise<PruneResult> {
+    const { storage } = this.#context;
+    if (typeof storage === "string" || storage.directory.mustNotRead) return NOTHING_TO_PRUNE;
+    const isDryRun = dryRun || this.#writable() === undefined;
+    await storage.behind.settleAll();
+    const { fault, ...result } = await runAsync(storage.housekeeping.prune({ isDryRun }));
+    if (fault) throw fault;
+    return result;
+  }
+
+  /**
    * Waits until every entry that is still being written is on the disk.
    *
    * @throws {CacheError} When the cache is strict and a write failed.
@@ -185,6 +215,8 @@ export class ModuleCache<M = WebAssembly.Module> {
     return storage.directory.mustNotRead ?? storage.directory.mustNotWrite ? undefined : storage;
   }
 }
+
+const NOTHING_TO_PRUNE: PruneResult = { removedEntries: 0, removedBytes: 0, entries: 0, bytes: 0 };
 
 function checkKey(key: string): string {
   if (/^[0-9a-f]{64}$/.test(key)) return key;

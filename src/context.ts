@@ -5,6 +5,7 @@ import type { DiskTier } from "./disk_tier.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { CacheError } from "./errors.ts";
 import type { Flights } from "./flights.ts";
+import type { Housekeeping } from "./housekeeping.ts";
 import type { MemoryTier } from "./memory_tier.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
 import type { WriteBehind } from "./write_behind.ts";
@@ -81,6 +82,8 @@ export interface Storage {
   readonly directory: Directory;
   /** The entries. */
   readonly disk: DiskTier;
+  /** The limits. */
+  readonly housekeeping: Housekeeping;
   /** Writes that nobody waits for. */
   readonly behind: WriteBehind;
 }

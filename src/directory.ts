@@ -44,6 +44,9 @@ const CACHEDIR_TAG = new TextEncoder().encode(
 /** Longest wait between two tries for a lock: how late a waiter may notice that the holder is gone. */
 const MAX_LOCK_POLL_MS = 20;
 
+/** How many locks a cache holds at a time, at most. */
+const MAX_LOCKS = 64;
+
 /** A directory that a cache was given. */
 export class Directory {
   /** Path of all that this format version owns. */
@@ -75,8 +78,33 @@ export class Directory {
     return this.#files.access(this.temporary).write ? undefined : this.#forbidden("write");
   }
 
-  /** Finds out by trying what can be done now. Makes the directory where that is possible. */
-  *status(): Operation<DiskStatus> {
+  /**
+   * Tells why machine code must not be loaded from here: somebody else could have put it there.
+   *
+   * @param below Path of an entry below the root; what is not there yet is nobody's.
+   */
+  *mustNotTrust(below = ""): Operation<Refusal | undefined> {
+    const { path } = this.#options;
+    const places = [path, this.root];
+    for (const part of below.split("/")) if (part) places.push(`${places.at(-1)}/${part}`);
+    for (const place of places) {
+      try {
+        const reason = yield* perform(this.#files.exposure(place, place === path));
+        if (reason) return untrusted(place, reason);
+      } catch (error) {
+        return isMissing(error) ? undefined : untrusted(place, systemCode(error), error);
+      }
+    }
+  }
+
+  /**
+   * Finds out by trying what can be done now. Makes the directory where that is possible.
+   *
+   * @param isNative Machine code is to be loaded.
+   */
+  *status(isNative: boolean): Operation<DiskStatus> {
+    const danger = isNative ? yield* this.mustNotTrust() : undefined;
+    if (danger) return { disk: "off", reason: danger.reason };
     const refusal = this.mustNotRead ?? this.mustNotWrite ?? (yield* this.#tryToWrite());
     if (!refusal) return { disk: "read-write" };
     const { reason } = refusal;
@@ -106,11 +134,49 @@ export class Directory {
   }
 
   /**
+   * Puts a file in the place of another, in one step for all who read it.
+   *
+   * @throws The platform's own error; nothing is left behind then.
+   */
+  *replace(path: string, parts: readonly Uint8Array[]): Operation<void> {
+    const temporary = `${this.temporary}/${this.#files.temporaryName()}`;
+    try {
+      yield* this.within(this.#files.create(temporary, parts));
+      yield* this.#moveInto(temporary, path);
+    } catch (error) {
+      try {
+        yield* perform(this.#files.remove(temporary));
+      } catch {
+        // It was not made, or cannot be removed now and is swept later: the first error is the one to tell.
+      }
+      throw error;
+    }
+  }
+
+  /** Renames into a folder that is made where it is missing: a prune may remove it when it is empty. */
+  *#moveInto(from: string, to: string): Operation<void> {
+    for (let attemptsLeft = 3;; attemptsLeft--) {
+      try {
+        return yield* perform(this.#files.rename(from, to));
+      } catch (error) {
+        if (systemCode(error) !== "ENOENT" || attemptsLeft === 0) throw error;
+      }
+      yield* perform(this.#files.makeDirectory(to.slice(0, to.lastIndexOf("/"))));
+    }
+  }
+
+  /** Whether this platform has locks. */
+  get hasLocks(): boolean {
+    return this.#files.tryLock !== undefined;
+  }
+
+  /**
    * Takes the lock of a key's stripe, waiting for it no longer than allowed. Where this cache holds it already, for
    * another code of the stripe, it is shared: lookups of one code wait for each other without it.
    *
    * @param stripe Which of the 256 locks, two hexadecimal digits.
-   * @returns `undefined` where this platform has no lock, or it is held and this run must not wait.
+   * @returns `undefined` where this platform has no lock, or it is held and this run must not wait; also where this cache
+   * holds many, for in a burst the descriptors are needed for files.
    * @throws {CacheError} `LOCK_TIMEOUT` or `IO`.
    */
   *lock(stripe: string): Operation<Lock | undefined> {
@@ -119,24 +185,32 @@ export class Directory {
     const deadline = clock() + lockTimeoutMs;
     let isLate = false;
     for (let delayMs = 1; this.#files.tryLock; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
-      const lock = this.#share(stripe) ?? (yield* this.#tryLock(stripe));
+      const lock = this.#held.size < MAX_LOCKS ? yield* this.tryLock(stripe) : this.#share(stripe);
       if (lock) return lock;
       if (isLate) {
         const path = this.#lockPath(stripe);
         throw new CacheError("LOCK_TIMEOUT", `Cannot lock ${path}: held elsewhere for ${lockTimeoutMs} ms`, { path });
       }
-      if (!(yield* perform(pause(delayMs)))) return undefined;
+      if (this.#held.size >= MAX_LOCKS || !(yield* perform(pause(delayMs)))) return undefined;
       isLate = clock() >= deadline;
     }
   }
 
-  *#tryLock(stripe: string): Operation<Lock | undefined> {
-    const path = this.#lockPath(stripe);
+  /**
+   * Takes a lock, or shares it where this cache holds it already.
+   *
+   * @returns `undefined` where it is held elsewhere, or this platform has none.
+   * @throws {CacheError} `IO`
+   */
+  *tryLock(name: string): Operation<Lock | undefined> {
+    const shared = this.#share(name);
+    if (shared || !this.#files.tryLock) return shared;
+    const path = this.#lockPath(name);
     try {
-      const lock = yield* this.within(this.#files.tryLock!(path));
+      const lock = yield* this.within(this.#files.tryLock(path));
       if (!lock) return undefined;
-      this.#held.set(stripe, { lock, users: 0 });
-      return this.#share(stripe);
+      this.#held.set(name, { lock, users: 0 });
+      return this.#share(name);
     } catch (error) {
       throw ioFault("lock", path, error);
     }
@@ -183,6 +257,21 @@ export class Directory {
     const fault = new CacheError("IO", `Cannot ${act} directory ${path}: the program has no permission to`, { path });
     return { reason: fault.message, fault };
   }
+}
+
+function untrusted(path: string, reason: string, cause?: unknown): Refusal {
+  const fault = new CacheError("UNTRUSTED", `Cannot trust ${path}: ${reason}`, { path, cause });
+  return { reason: fault.message, fault };
+}
+
+/** Tells whether nothing is there: no such file, or a file where a directory would be. */
+export function isMissing(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes(systemCode(error));
+}
+
+/** Tells whether something is there that the cache never makes: a link (EMLINK on FreeBSD), or no file. */
+export function isForeign(error: unknown): boolean {
+  return ["ELOOP", "EMLINK", "ENXIO"].includes(systemCode(error));
 }
 
 /** A fault of the file system, with the runtime's own error as its cause. */

@@ -2,11 +2,14 @@
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { xxh3 } from "./checksum.ts";
-import { type Directory, ioFault } from "./directory.ts";
+import { type Directory, ioFault, isForeign, isMissing } from "./directory.ts";
 import { type Operation, perform } from "./effect.ts";
-import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
+import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
 import { CacheError, systemCode } from "./errors.ts";
+import type { Housekeeping } from "./housekeeping.ts";
+import { ENTRY_NAME, PREFIX_NAME } from "./key.ts";
 import type { Bytes, Files, Platform } from "./platform/platform.ts";
+import { HOUR_MS } from "./prune.ts";
 
 /** Where an entry is, and what its header must say. */
 export interface Address {
@@ -20,142 +23,180 @@ export interface Address {
   readonly engineDigest: Bytes;
 }
 
+/** What the disk tier is made of. */
+export interface DiskTierParts {
+  /** What the runtime offers. */
+  readonly platform: Platform;
+  /** Its files. */
+  readonly files: Files;
+  /** Where entries are. */
+  readonly directory: Directory;
+  /** Makes room. */
+  readonly housekeeping: Housekeeping;
+  /** Signs entries. */
+  readonly secret?: Bytes | CryptoKey;
+}
+
 /** Entries in a directory. */
 export class DiskTier {
-  readonly #platform: Platform;
-  readonly #files: Files;
-  readonly #directory: Directory;
+  readonly #parts: DiskTierParts;
 
   /** Touches nothing yet. */
-  constructor(platform: Platform, files: Files, directory: Directory) {
-    this.#platform = platform;
-    this.#files = files;
-    this.#directory = directory;
+  constructor(parts: DiskTierParts) {
+    this.#parts = parts;
   }
 
   /**
-   * Reads and verifies an entry. Takes no lock.
+   * Reads and verifies an entry, and notes that it was used. Takes no lock.
    *
    * @param address Which entry.
    * @param copy The code, where the payload must be this very code: only the header is read then.
    * @returns The payload, or what is wrong with the entry, or `undefined` where there is none.
    * @throws {CacheError} `IO` when an entry may be there but cannot be read.
+   * @throws {CannotWait} In a synchronous run that would have to check an HMAC by a `CryptoKey`.
    */
   *read(address: Address, copy?: Bytes): Operation<Bytes | CacheError | undefined> {
     const path = this.#pathOf(address);
+    const { files, secret } = this.#parts;
+    const macLength = secret ? MAC_BYTES : 0;
     const bodyLength = (head: Bytes, size: number) => {
       const header = decodeHeader(head, size);
-      return typeof header === "string" || copy ? 0 : header.payloadLength;
+      // Without the secret the HMAC is skipped with the body.
+      return typeof header === "string" || copy ? 0 : size - HEADER_BYTES - macLength;
     };
     let parts;
     try {
-      parts = yield* perform(this.#files.read(path, HEADER_BYTES, bodyLength));
+      parts = yield* perform(files.read(path, HEADER_BYTES + macLength, bodyLength));
     } catch (error) {
-      if (MISSING.includes(systemCode(error))) return undefined;
+      if (isMissing(error)) return undefined;
+      if (isForeign(error)) return corrupt(path, `it is no file: ${systemCode(error)}`);
       throw ioFault("read entry", path, error);
     }
     const header = decodeHeader(parts.head, parts.size);
-    const wrong = typeof header === "string" ? header : (yield* this.#headerFault(header, parts.head, address)) ??
-      (yield* this.#payloadFault(header, parts.body, address, copy));
-    if (wrong) return new CacheError("CORRUPT", `Cannot use entry ${path}: ${wrong}`, { path });
-    return copy ?? parts.body;
+    if (typeof header === "string") return corrupt(path, header);
+    const payload = header.isSigned && !secret ? parts.body.slice(MAC_BYTES) : parts.body;
+    const wrong = (yield* this.#headerFault(header, parts.head, address)) ??
+      (yield* this.#payloadFault(header, payload, address, copy));
+    if (wrong) return corrupt(path, wrong);
+    yield* this.#noteUse(path, parts.modifiedMs);
+    return copy ?? payload;
   }
 
   /**
    * Writes an entry: a new file, then a rename over whatever stands there. Never changes a published file.
    *
    * @param options `isCode`: the payload is the code itself, so that its digest is known.
-   * @throws {CacheError} `IO` when it cannot; nothing is left behind then.
+   * @returns `false` where another process is just making room: nothing was written then.
+   * @throws {CacheError} `IO` when it cannot, `LIMIT` when there is no room for it; nothing is left behind then.
    */
-  *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<void> {
+  *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<boolean> {
+    const { directory, housekeeping, platform, secret } = this.#parts;
     const path = this.#pathOf(address);
-    const temporary = `${this.#directory.temporary}/${this.#files.temporaryName()}`;
-    const header = yield* this.#seal({
+    const head = yield* this.#seal({
       codeDigest: address.codeDigest,
       engineDigest: address.engineDigest,
       payloadLength: payload.length,
-      payloadSha256: isCode ? address.codeDigest : yield* perform(this.#platform.sha256(payload)),
-      payloadXxh3: isCode ? undefined : yield* perform(xxh3(payload)),
+      payloadSha256: isCode ? address.codeDigest : yield* perform(platform.sha256(payload)),
+      payloadXxh3: isCode || secret ? undefined : yield* perform(xxh3(payload)),
+      isSigned: secret !== undefined,
     });
+    if (!(yield* housekeeping.reserve(head.length + payload.length))) return false;
     try {
-      yield* this.#directory.within(this.#files.create(temporary, [header, payload]));
-      yield* perform(this.#files.makeDirectory(path.slice(0, path.lastIndexOf("/"))));
-      yield* perform(this.#files.rename(temporary, path));
+      yield* directory.replace(path, [head, payload]);
     } catch (error) {
-      yield* this.#discard(temporary);
       throw ioFault("write entry", path, error);
     }
+    return true;
   }
 
   /** Removes an entry; tells whether it was there. */
   *remove(path: string): Operation<boolean> {
-    return yield* this.#remove(`${this.#directory.root}/${path}`);
+    return yield* this.#remove(`${this.#parts.directory.root}/${path}`);
   }
 
   /** Removes every entry of an engine's folder, and nothing else that is in it. */
   *clear(folder: string): Operation<void> {
-    for (const prefix of yield* this.#list(`${this.#directory.root}/${folder}`, /^[0-9a-f]{2}$/)) {
-      const directory = `${this.#directory.root}/${folder}/${prefix}`;
-      for (const name of yield* this.#list(directory, /^[0-9a-f]{62}$/)) yield* this.#remove(`${directory}/${name}`);
+    const path = `${this.#parts.directory.root}/${folder}`;
+    for (const prefix of yield* this.#list(path, PREFIX_NAME)) {
+      for (const name of yield* this.#list(`${path}/${prefix}`, ENTRY_NAME)) {
+        yield* this.#remove(`${path}/${prefix}/${name}`);
+      }
     }
   }
 
   #pathOf(address: Address): string {
-    return `${this.#directory.root}/${address.path}`;
+    return `${this.#parts.directory.root}/${address.path}`;
   }
 
   *#headerFault(header: Header, head: Bytes, address: Address): Operation<string | undefined> {
-    const seal = yield* perform(this.#platform.sha256(head.slice(0, SEALED_BYTES)));
+    const { platform, secret } = this.#parts;
+    const seal = yield* perform(platform.sha256(head.slice(0, SEALED_BYTES)));
     if (!timingSafeEqual(seal, sealOf(head))) return "its header is damaged";
     if (!timingSafeEqual(header.codeDigest, address.codeDigest)) return "it belongs to another code";
     if (!timingSafeEqual(header.engineDigest, address.engineDigest)) return "it belongs to another engine";
+    if (!secret) return undefined;
+    if (!header.isSigned) return "it is not signed";
+    const mac = yield* perform(platform.hmacSha256(secret, head.slice(0, HEADER_BYTES)));
+    if (!timingSafeEqual(mac, head.subarray(HEADER_BYTES))) return "it was signed with another secret";
   }
 
   *#payloadFault(header: Header, body: Bytes, address: Address, copy?: Bytes): Operation<string | undefined> {
+    const { platform, secret } = this.#parts;
     const damaged = "its payload is damaged";
     if (copy) return timingSafeEqual(header.payloadSha256, address.codeDigest) ? undefined : damaged;
     if (body.length !== header.payloadLength) return "it ends too early";
-    const fast = header.payloadXxh3 && (yield* perform(xxh3(body)));
+    const fast = header.payloadXxh3 && !secret ? yield* perform(xxh3(body)) : undefined;
     if (fast) return timingSafeEqual(fast, header.payloadXxh3!) ? undefined : damaged;
-    return timingSafeEqual(yield* perform(this.#platform.sha256(body)), header.payloadSha256) ? undefined : damaged;
+    return timingSafeEqual(yield* perform(platform.sha256(body)), header.payloadSha256) ? undefined : damaged;
   }
 
   *#seal(header: Header): Operation<Bytes> {
-    const bytes = new Uint8Array(HEADER_BYTES);
+    const { platform, secret } = this.#parts;
     const sealed = encodeHeader(header);
-    bytes.set(sealed);
-    bytes.set(yield* perform(this.#platform.sha256(sealed)), SEALED_BYTES);
-    return bytes;
+    const seal = yield* perform(platform.sha256(sealed));
+    const head = join(sealed, seal);
+    return secret ? join(head, yield* perform(platform.hmacSha256(secret, head))) : head;
+  }
+
+  /** The entries that were used least recently go first: their times tell, to the hour. */
+  *#noteUse(path: string, modifiedMs: number): Operation<void> {
+    const { directory, files, platform } = this.#parts;
+    const nowMs = platform.now();
+    if (Math.abs(nowMs - modifiedMs) <= HOUR_MS || directory.mustNotWrite) return;
+    try {
+      yield* perform(files.touch(path, nowMs));
+    } catch {
+      // Whatever it is: the entry may go earlier than it should, and is made again then.
+    }
   }
 
   *#remove(path: string): Operation<boolean> {
     try {
-      yield* perform(this.#files.remove(path));
+      yield* perform(this.#parts.files.remove(path));
       return true;
     } catch (error) {
-      if (MISSING.includes(systemCode(error))) return false;
+      if (isMissing(error)) return false;
       throw ioFault("remove entry", path, error);
-    }
-  }
-
-  /** Removes what a failed write left; the failure itself is what gets reported. */
-  *#discard(path: string): Operation<void> {
-    try {
-      yield* this.#remove(path);
-    } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
     }
   }
 
   *#list(path: string, names: RegExp): Operation<string[]> {
     try {
-      return (yield* perform(this.#files.list(path))).filter((name) => names.test(name));
+      return (yield* perform(this.#parts.files.list(path))).filter((name) => names.test(name));
     } catch (error) {
-      if (MISSING.includes(systemCode(error))) return [];
+      if (isMissing(error)) return [];
       throw ioFault("list", path, error);
     }
   }
 }
 
-/** No such file: nothing there, or a file where a directory would be. */
-const MISSING = ["ENOENT", "ENOTDIR"];
+function corrupt(path: string, wrong: string): CacheError {
+  return new CacheError("CORRUPT", `Cannot use entry ${path}: ${wrong}`, { path });
+}
+
+function join(a: Bytes, b: Bytes): Bytes {
+  const joined = new Uint8Array(a.length + b.length);
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
+}

@@ -19,6 +19,14 @@ export function immediate<T>(name: string, step: () => T): Effect<T> {
   return { name, sync: step, async: step };
 }
 
+/** Changes what a step gives. */
+export function map<T, U>(effect: Effect<T>, to: (value: T) => U): Effect<U> {
+  return { name: effect.name, sync: () => to(effect.sync()), async: async () => to(await effect.async()) };
+}
+
+/** What a synchronous run throws where a step can only be waited for. */
+export class CannotWait extends TypeError {}
+
 /** Makes a whole operation one step: nothing of the same schedule comes in between. */
 export function compose<T>(name: string, operation: () => Operation<T>): Effect<T> {
   return { name, sync: () => runSync(operation()), async: () => runAsync(operation()) };

@@ -5,8 +5,11 @@
 //  12  flags, u32                 88  SHA-256 of the payload          168  payload, to the end of the file
 //  16  payload length, u64
 //
-// Numbers are little-endian. The seal covers the header and, through the digests in it, the payload: a header can be
-// trusted without reading what follows, and the payload is checked by whichever of its two digests costs less.
+// In an entry that is signed, 32 bytes come between seal and payload: HMAC-SHA-256 of the header with its seal.
+//
+// Numbers are little-endian. Seal and HMAC cover the header and, through the digests in it, the payload: a header can be
+// trusted without reading what follows. The payload is checked by whichever of its two digests costs less; under an HMAC
+// by SHA-256 alone, for XXH3 finds damage and not malice.
 
 import type { Bytes } from "./platform/platform.ts";
 
@@ -21,6 +24,10 @@ export const SEALED_BYTES = 136;
 
 const MAGIC = new TextEncoder().encode("WASM-MC\n");
 const FLAG_XXH3 = 1;
+const FLAG_SIGNED = 2;
+
+/** Length of the HMAC of a signed entry, bytes. */
+export const MAC_BYTES = 32;
 
 /** What a header says. */
 export interface Header {
@@ -34,6 +41,8 @@ export interface Header {
   readonly payloadSha256: Uint8Array;
   /** XXH3-128 of the payload, where the writer made it. */
   readonly payloadXxh3?: Uint8Array;
+  /** Whether an HMAC follows. */
+  readonly isSigned: boolean;
 }
 
 /** Encodes a header, all but the seal. */
@@ -42,7 +51,7 @@ export function encodeHeader(header: Header): Bytes {
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
   view.setUint32(8, FORMAT_VERSION, true);
-  view.setUint32(12, header.payloadXxh3 ? FLAG_XXH3 : 0, true);
+  view.setUint32(12, (header.payloadXxh3 ? FLAG_XXH3 : 0) | (header.isSigned ? FLAG_SIGNED : 0), true);
   view.setBigUint64(16, BigInt(header.payloadLength), true);
   bytes.set(header.codeDigest, 24);
   bytes.set(header.engineDigest, 56);
@@ -64,13 +73,17 @@ export function decodeHeader(bytes: Bytes, size: number): Header | string {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   if (view.getUint32(8, true) !== FORMAT_VERSION) return "its format version is another";
   const flags = view.getUint32(12, true);
-  if (flags & ~FLAG_XXH3) return "it has flags of another version";
+  if (flags & ~(FLAG_XXH3 | FLAG_SIGNED)) return "it has flags of another version";
   const payloadLength = Number(view.getBigUint64(16, true));
-  if (payloadLength !== size - HEADER_BYTES) return "its length is not the one it was written with";
+  const isSigned = (flags & FLAG_SIGNED) !== 0;
+  if (payloadLength !== size - HEADER_BYTES - (isSigned ? MAC_BYTES : 0)) {
+    return "its length is not the one it was written with";
+  }
   return {
     codeDigest: bytes.subarray(24, 56),
     engineDigest: bytes.subarray(56, 88),
     payloadLength,
+    isSigned,
     payloadSha256: bytes.subarray(88, 120),
     ...(flags & FLAG_XXH3 ? { payloadXxh3: bytes.subarray(120, 136) } : {}),
   };

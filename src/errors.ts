@@ -2,9 +2,10 @@
 
 /**
  * Kind of a cache fault: `"IO"` the file system refused, `"SERIALIZE"` the engine could not give or take an artifact,
- * `"CORRUPT"` an entry is not what was written, `"LOCK_TIMEOUT"` another process holds the lock for too long.
+ * `"CORRUPT"` an entry is not what was written, `"LOCK_TIMEOUT"` another process holds the lock for too long, `"LIMIT"`
+ * an entry has no room within the limits, `"UNTRUSTED"` others could change machine code in the directory.
  */
-export type CacheErrorCode = "IO" | "SERIALIZE" | "CORRUPT" | "LOCK_TIMEOUT";
+export type CacheErrorCode = "IO" | "SERIALIZE" | "CORRUPT" | "LOCK_TIMEOUT" | "LIMIT" | "UNTRUSTED";
 
 /** Where and why a {@linkcode CacheError} arose. */
 export interface CacheErrorOptions extends ErrorOptions {

@@ -24,6 +24,15 @@ export function keyMaterial(codeDigest: Uint8Array, engineDigest: Uint8Array): B
   return material;
 }
 
+/** Name of an engine's folder. */
+export const FOLDER_NAME = /-[0-9a-f]{16}$/;
+
+/** Name of a folder of entries in an engine's folder. */
+export const PREFIX_NAME = /^[0-9a-f]{2}$/;
+
+/** Name of an entry in such a folder. */
+export const ENTRY_NAME = /^[0-9a-f]{62}$/;
+
 /**
  * Folder of an engine: readable, and different for different ids whatever characters they have.
  *

@@ -4,8 +4,8 @@
 import { copyOf, describe } from "./code.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
 import type { Address } from "./disk_tier.ts";
-import { type Effect, immediate, type Operation, perform } from "./effect.ts";
-import { CannotWait, deserializing, keepsCode, serializing } from "./engine/calls.ts";
+import { CannotWait, type Effect, immediate, type Operation, perform } from "./effect.ts";
+import { deserializing, keepsCode, serializing } from "./engine/calls.ts";
 import { CacheError } from "./errors.ts";
 import type { Bytes, Lock } from "./platform/platform.ts";
 
@@ -47,7 +47,9 @@ interface Miss {
 export function* make<M>(work: Work<M>): Operation<Made<M>> {
   const { engine, report, storage } = work.context;
   if (typeof storage === "string") return yield* compile(work, absent(storage));
-  const refusal = storage.directory.mustNotRead;
+  const { directory } = storage;
+  const refusal = directory.mustNotRead ??
+    (engine.native ? yield* directory.mustNotTrust(work.address.path) : undefined);
   if (refusal) {
     if (refusal.fault) report(refusal.fault);
     return yield* compile(work, absent(refusal.reason));
@@ -124,8 +126,8 @@ function* read<M>(work: StoredWork<M>, copy?: Bytes): Operation<Bytes | Miss> {
   try {
     found = yield* disk.read(address, copy);
   } catch (error) {
-    if (!(error instanceof CacheError)) throw error;
-    report(error);
+    if (error instanceof CacheError) report(error);
+    else if (!(error instanceof CannotWait)) throw error;
     return { from: "compiled", reason: error.message, mayWrite: false };
   }
   if (found === undefined) return absent("there was no entry");
@@ -172,13 +174,23 @@ function* serialize<M>({ code, context }: StoredWork<M>, module: M): Operation<B
 
 /** Publishes an entry where it can; every fault leaves the directory as it was. */
 function* write<M>(work: StoredWork<M>, payload: Bytes): Operation<void> {
-  const { address, code, context: { counters, report }, storage: { disk } } = work;
+  const { address, code, context: { counters, report }, storage: { behind, disk, housekeeping } } = work;
   try {
-    yield* disk.publish(address, payload, { isCode: payload === code });
-    counters.writes++;
+    counters[(yield* disk.publish(address, payload, { isCode: payload === code })) ? "writes" : "writeFailures"]++;
+    if (housekeeping.isDue) behind.schedule("prune", 0, () => prune(work));
   } catch (error) {
+    if (error instanceof CannotWait) return;
     if (!(error instanceof CacheError)) throw error;
     counters.writeFailures++;
+    report(error);
+  }
+}
+
+function* prune<M>({ context: { report }, storage: { housekeeping } }: StoredWork<M>): Operation<void> {
+  try {
+    yield* housekeeping.pruneAlone();
+  } catch (error) {
+    if (!(error instanceof CacheError)) throw error;
     report(error);
   }
 }

@@ -1,6 +1,6 @@
 // What callers give: checks it, fills in the defaults, and puts the parts of a cache together.
 
-import { describe, isBytes, viewOf } from "./code.ts";
+import { copyOf, describe, isBytes, viewOf } from "./code.ts";
 import type { Context, Counters } from "./context.ts";
 import { Directory } from "./directory.ts";
 import { DiskTier } from "./disk_tier.ts";
@@ -9,10 +9,11 @@ import type { Engine } from "./engine/engine.ts";
 import { hostEngine } from "./engine/host.ts";
 import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
 import { Flights } from "./flights.ts";
+import { Housekeeping } from "./housekeeping.ts";
 import { DIGEST_BYTES, toHex } from "./key.ts";
 import { MemoryTier } from "./memory_tier.ts";
 import { detectPlatform } from "./platform/detect.ts";
-import type { Platform } from "./platform/platform.ts";
+import type { Bytes, Platform } from "./platform/platform.ts";
 import { WriteBehind } from "./write_behind.ts";
 
 /** Options of {@linkcode ModuleCache}. */
@@ -43,6 +44,19 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   maxMemoryBytes?: number;
   /**
+   * How many bytes entries take in the directory, those of all engines and versions together. Where they are more, the
+   * least recently used are removed, down to four fifths. A larger entry is not stored.
+   *
+   * @default {1073741824} 1 GiB
+   */
+  maxDiskBytes?: number;
+  /**
+   * How long an entry stays in the directory without being used, in ms; looked at once an hour, when one is written.
+   *
+   * @default {2592000000} 30 days
+   */
+  maxDiskAgeMs?: number;
+  /**
    * How long a lookup waits, in ms, while another process compiles the same code; then it compiles too.
    *
    * @default {10000}
@@ -54,6 +68,14 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    * @default {false}
    */
   readOnly?: boolean;
+  /**
+   * Signs every entry with HMAC-SHA-256, and takes none that is not: for a directory that others can write. Keep it where
+   * they cannot read it. A `CryptoKey` must be for HMAC with SHA-256 and allow to sign; with one, synchronous lookups use
+   * memory only.
+   *
+   * @default {undefined} entries are not signed
+   */
+  secret?: CryptoKey | Uint8Array;
   /**
    * Throws a {@linkcode CacheError} for faults of the cache that are otherwise misses with a warning.
    *
@@ -81,8 +103,6 @@ export function openContext<M>(
   const engine = options.engine === undefined ? hostEngine() as Engine<unknown> as Engine<M> : options.engine;
   checkEngine(engine);
   checkFlag("strict", strict);
-  // Not to be ignored in silence: whoever gives a secret counts on it.
-  if ("secret" in options) throw new TypeError("Cannot use secret: this version does not sign entries");
   if (typeof onWarning !== "function") {
     throw new TypeError(`Cannot use onWarning: not a function but ${describe(onWarning)}`);
   }
@@ -103,16 +123,37 @@ export function openContext<M>(
 }
 
 function openStorage<M>(options: ModuleCacheOptions<M>, platform: Platform): Context<unknown>["storage"] {
-  const { directory, readOnly = false } = options;
+  const { readOnly = false } = options;
   const lockTimeoutMs = amount("lockTimeoutMs", options.lockTimeoutMs, 10_000);
+  const limits = {
+    maxBytes: amount("maxDiskBytes", options.maxDiskBytes, 1024 * 1024 * 1024),
+    maxAgeMs: amount("maxDiskAgeMs", options.maxDiskAgeMs, 30 * 24 * 60 * 60 * 1000),
+  };
+  const secret = secretOf(options.secret);
   checkFlag("readOnly", readOnly);
-  if (directory === undefined) return "no directory was given";
-  checkDirectory(directory);
+  if (options.directory === undefined) return "no directory was given";
+  checkDirectory(options.directory);
   const { files } = platform;
   if (!files) return "this runtime has no files";
-  const path = files.resolve(directory);
-  const opened = new Directory(platform, files, { path, readOnly, lockTimeoutMs });
-  return { directory: opened, disk: new DiskTier(platform, files, opened), behind: new WriteBehind() };
+  const path = files.resolve(options.directory);
+  const directory = new Directory(platform, files, { path, readOnly, lockTimeoutMs });
+  const housekeeping = new Housekeeping(platform, files, directory, limits);
+  const disk = new DiskTier({ platform, files, directory, housekeeping, secret });
+  return { directory, disk, housekeeping, behind: new WriteBehind() };
+}
+
+/** A private copy of the bytes, or the key; an empty secret would be none. */
+function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
+  if (secret === undefined) return undefined;
+  if (secret instanceof Uint8Array) {
+    if (secret.length > 0) return copyOf(secret);
+    throw new RangeError("Cannot use secret: it must not be empty");
+  }
+  const { algorithm, usages } = Object(secret) as Partial<CryptoKey>;
+  const { name, hash } = Object(algorithm) as Partial<HmacKeyAlgorithm>;
+  if (name === "HMAC" && hash?.name === "SHA-256" && usages?.includes("sign")) return secret as CryptoKey;
+  const wanted = "a Uint8Array, or a CryptoKey for HMAC with SHA-256 that allows to sign";
+  throw new TypeError(`Cannot use secret: it must be ${wanted}, not ${describe(secret)}`);
 }
 
 /**
@@ -192,7 +233,7 @@ function once(onWarning: (warning: CacheWarning) => void): (fault: CacheError) =
 }
 
 function kindOf({ code, cause, message, path }: CacheError): unknown {
-  if (code === "CORRUPT") return path;
+  if (code === "CORRUPT" || code === "UNTRUSTED") return path;
   if (code === "IO" && cause !== undefined) return systemCode(cause);
   return cause !== undefined ? String(cause) : (code === "IO" ? message : "");
 }

@@ -8,6 +8,7 @@ const digest = (byte: number, length = 32) => new Uint8Array(length).fill(byte);
 const header: Header = {
   codeDigest: digest(1),
   engineDigest: digest(2),
+  isSigned: false,
   payloadLength: 5,
   payloadSha256: digest(3),
   payloadXxh3: digest(4, 16),

@@ -282,7 +282,7 @@ test("a wrong option is a TypeError or RangeError that says what is wanted", () 
     [{ engine: new TextEngine("lone \ud800") }, TypeError, "well-formed"],
     [{ engine: Object.assign(new TextEngine(), { compileSync: 7 }) }, TypeError, "compileSync"],
     [{ directory: 7 }, TypeError, "directory"],
-    [{ secret: new Uint8Array(32) }, TypeError, "secret"],
+    [{ secret: "word" }, TypeError, "secret"],
     [{ directory: "" }, TypeError, "directory"],
     [{ directory: "a\0b" }, TypeError, "directory"],
     [{ directory: new URL("https://example.com/cache") }, TypeError, "file:"],

@@ -54,7 +54,13 @@ test("imports go one way", () => {
     [/^src\/(key|code|checksum)\.ts$/, /^src\/(entry|effect|platform\/platform)\.ts$/],
     [/^src\/code_index\.ts$/, /^$/],
     [/^src\/memory_tier\.ts$/, /^src\/(code_index|platform\/platform)\.ts$/],
-    [/^src\/(directory|disk_tier)\.ts$/, /^src\/(directory|checksum|effect|entry|errors|platform\/platform)\.ts$/],
+    [/^src\/directory\.ts$/, /^src\/(effect|entry|errors|platform\/platform)\.ts$/],
+    [/^src\/(account|prune)\.ts$/, /^src\/(directory|effect|errors|key|platform\/platform)\.ts$/],
+    [/^src\/housekeeping\.ts$/, /^src\/(account|prune|directory|effect|errors|platform\/platform)\.ts$/],
+    [
+      /^src\/disk_tier\.ts$/,
+      /^src\/(housekeeping|prune|directory|checksum|effect|entry|errors|key|platform\/platform)\.ts$/,
+    ],
     [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
     [/^src\/engine\//, /^src\/(engine\/\w+|effect)\.ts$/],
   ];

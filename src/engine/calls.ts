@@ -1,6 +1,6 @@
 // Calls to an engine as effects: which member serves which kind of run, and what a promise means in a synchronous one.
 
-import { type Effect, isPromise } from "../effect.ts";
+import { CannotWait, type Effect, isPromise } from "../effect.ts";
 import type { Engine } from "./engine.ts";
 
 /** Code and artifacts as engines get them. */
@@ -14,6 +14,9 @@ export function checkEngine(engine: unknown): void {
   }
   // Lone surrogates all become one character in UTF-8: different ids would share entries.
   if (!given.id.isWellFormed()) throw new TypeError("Cannot use engine: its id must be well-formed Unicode");
+  if (given.native !== undefined && typeof given.native !== "boolean") {
+    throw new TypeError(`Cannot use engine "${given.id}": its native must be a boolean`);
+  }
   for (const member of ["compile", "serialize", "deserialize"] as const) {
     if (typeof given[member] !== "function") {
       throw new TypeError(`Cannot use engine "${given.id}": it has no ${member}`);
@@ -38,9 +41,6 @@ export function codeAsArtifact(_module: unknown, code: Bytes): Bytes {
 export function keepsCode(engine: Engine<unknown>): boolean {
   return engine.serialize === codeAsArtifact && engine.deserialize === engine.compile;
 }
-
-/** What a synchronous run throws where the engine gives a promise. */
-export class CannotWait extends TypeError {}
 
 /** Compiles. */
 export function compiling<M>(engine: Engine<M>, code: Bytes): Effect<M> {

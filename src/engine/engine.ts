@@ -29,6 +29,14 @@ export interface Engine<M = WebAssembly.Module> {
   readonly id: string;
 
   /**
+   * Whether artifacts are machine code, or anything else that is run unchecked. They are then neither read nor written
+   * where anybody but this user and the superuser owns, or may write, the directory or what is in it.
+   *
+   * @default {false}
+   */
+  readonly native?: boolean;
+
+  /**
    * Compiles code.
    *
    * May look other code up in the same cache; the same code would wait for itself.

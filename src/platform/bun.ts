@@ -3,10 +3,13 @@
 import { flock, type LockCalls } from "./flock.ts";
 import { nodeFiles, nodeProcess } from "./node_files.ts";
 import type { Bytes, Platform } from "./platform.ts";
-import { nativeSha256, webPlatform } from "./web.ts";
+import { nativeHmacSha256, nativeSha256, webPlatform } from "./web.ts";
 
 interface BunGlobal {
-  CryptoHasher: { hash(algorithm: "sha256", bytes: Bytes): Uint8Array };
+  CryptoHasher: {
+    new (algorithm: "sha256", hmacKey: Bytes): { update(bytes: Bytes): { digest(): Uint8Array } };
+    hash(algorithm: "sha256", bytes: Bytes): Uint8Array;
+  };
 }
 
 interface BunFfi {
@@ -28,6 +31,7 @@ export function bunPlatform(): Platform {
     files: nodeFiles(flock(loadCalls)),
     // 0.2 ms to the first digest where node:crypto takes 10 ms (bench/sha256_bench.ts).
     sha256: nativeSha256((bytes) => CryptoHasher.hash("sha256", bytes)),
+    hmacSha256: nativeHmacSha256((key, bytes) => new CryptoHasher("sha256", key).update(bytes).digest()),
   };
 }
 

@@ -1,14 +1,28 @@
 // Steps made of several calls, written once over the few calls that every runtime has: whole files, and directories with
 // those above them.
 
-import { compose, type Effect, type Operation, perform } from "../effect.ts";
+import { compose, type Effect, immediate, type Operation, perform } from "../effect.ts";
 import { systemCode } from "../errors.ts";
-import type { Bytes, FileParts, Files } from "./platform.ts";
+import type { Bytes, FileInfo, FileParts, Files, Lock } from "./platform.ts";
+
+/** What the system says of a file. */
+export interface FileStat extends Omit<FileInfo, "name"> {
+  /** A regular file, no link. */
+  readonly isFile: boolean;
+  /** A directory, no link. */
+  readonly isDirectory: boolean;
+  /** A link. */
+  readonly isLink: boolean;
+  /** Who owns it. */
+  readonly uid: number;
+  /** Permission bits. */
+  readonly mode: number;
+}
 
 /** An open file. */
 export interface Handle {
-  /** Length of the file, bytes. */
-  readonly size: Effect<number>;
+  /** What the system says of it. */
+  readonly stat: Effect<Omit<FileStat, "uid" | "mode">>;
   /** Gives the file back to the system. */
   readonly close: Effect<void>;
   /** Reads on into a buffer; gives how many bytes it read, 0 or less at the end. */
@@ -17,23 +31,80 @@ export interface Handle {
   write(bytes: Uint8Array): Effect<number>;
 }
 
-/** The calls that a runtime has to bring. */
+/** The calls that a runtime has to bring. None opens a link, or waits for who may be at the other end of a pipe. */
 export interface Calls {
   /** Opens a file for reading. */
   open(path: string): Effect<Handle>;
-  /** Creates a file that must not exist yet, for writing, with mode 0600. */
+  /** Opens a file for adding to its end, and for reading from its start. */
+  openToAppend(path: string): Effect<Handle>;
+  /** Creates a file that must not exist yet, for writing, with mode 0600 less the umask. */
   create(path: string): Effect<Handle>;
-  /** Makes one directory, with mode 0700. */
+  /** Makes one directory, with mode 0700 less the umask. */
   mkdir(path: string): Effect<void>;
+  /** Sets permission bits. */
+  chmod(path: string, mode: number): Effect<void>;
+  /** What the system says of a path; of a link itself unless `follow`. */
+  stat(path: string, follow: boolean): Effect<FileStat>;
+  /** Names in a directory. */
+  list(path: string): Effect<string[]>;
+  /** Number of this user; `undefined` where the system has none; throws where the program may not know. */
+  userId(): number | undefined;
+  /** Locks a file that must exist; absent where the runtime cannot. */
+  lock?(path: string): Lock | undefined;
 }
 
+/** Files that are open at a time, at most: many cold lookups at once must not take all that a process may have. */
+const MAX_OPEN_FILES = 32;
+
 /** The composed effects of a platform. */
-export function composed(calls: Calls): Pick<Files, "read" | "create" | "makeDirectory"> {
+export function composed(
+  calls: Calls,
+): Pick<Files, "read" | "create" | "append" | "makeDirectory" | "list" | "listFiles" | "exposure" | "tryLock"> {
+  const limited = limit(MAX_OPEN_FILES);
+  const create: Files["create"] = (path, parts) =>
+    limited("create", () =>
+      using(calls.create(path), function* (handle) {
+        yield* setMode(calls, path, 0o600);
+        yield* writeParts(handle, parts);
+      }));
   return {
     read: (path, headLength, bodyLength) =>
-      compose("read", () => using(calls.open(path), (handle) => readParts(handle, headLength, bodyLength))),
-    create: (path, parts) => compose("create", () => using(calls.create(path), (handle) => writeParts(handle, parts))),
+      limited("read", () => using(calls.open(path), (handle) => readParts(handle, headLength, bodyLength))),
+    create,
+    append: (path, bytes, limit) =>
+      limited("append", () =>
+        using(calls.openToAppend(path), function* (handle) {
+          // In one call: the system lets nothing in between.
+          if ((yield* perform(handle.write(bytes))) !== bytes.length) throw fault("EIO", "it was written in part");
+          const { size } = checkRegular(yield* perform(handle.stat));
+          return yield* fill(handle, Math.min(size, limit));
+        })),
     makeDirectory: (path) => compose("makeDirectory", () => makeTree(calls, path)),
+    list: calls.list,
+    listFiles: (path) => listFiles(calls, path),
+    exposure: (path, isGiven) => compose("exposure", () => exposure(calls, path, isGiven)),
+    ...(calls.lock ? { tryLock: (path) => compose("tryLock", () => takeLock(calls.lock!, create, path)) } : {}),
+  };
+}
+
+/** Lets so many asynchronous operations go on at a time; a synchronous one is alone by nature. */
+function limit(most: number): <T>(name: string, operation: () => Operation<T>) => Effect<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return (name, operation) => {
+    const whole = compose(name, operation);
+    const async = async () => {
+      if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+      else running++;
+      try {
+        return await whole.async();
+      } finally {
+        const next = waiting.shift();
+        if (next) next();
+        else running--;
+      }
+    };
+    return { ...whole, async };
   };
 }
 
@@ -51,9 +122,16 @@ function* readParts(
   headLength: number,
   bodyLength: (head: Bytes, size: number) => number,
 ): Operation<FileParts> {
-  const size = yield* perform(handle.size);
+  const { size, modifiedMs } = checkRegular(yield* perform(handle.stat));
   const head = yield* fill(handle, headLength);
-  return { head, body: yield* fill(handle, bodyLength(head, size)), size };
+  return { head, body: yield* fill(handle, bodyLength(head, size)), size, modifiedMs };
+}
+
+/** Refuses what is no regular file, with the code that says what it is. */
+export function checkRegular<T extends Omit<FileStat, "uid" | "mode">>(stat: T): T {
+  if (stat.isFile) return stat;
+  if (stat.isLink) throw fault("ELOOP", "it is a link");
+  throw stat.isDirectory ? fault("EISDIR", "it is a directory") : fault("ENXIO", "it is not a file");
 }
 
 function* fill(handle: Handle, length: number): Operation<Bytes> {
@@ -70,7 +148,21 @@ function* fill(handle: Handle, length: number): Operation<Bytes> {
 function* writeParts(handle: Handle, parts: readonly Uint8Array[]): Operation<void> {
   for (const part of parts) {
     let written = 0;
-    while (written < part.length) written += yield* perform(handle.write(part.subarray(written)));
+    while (written < part.length) {
+      const count = yield* perform(handle.write(part.subarray(written)));
+      // To try again would be to try for ever.
+      if (count <= 0) throw fault("EIO", "nothing could be written");
+      written += count;
+    }
+  }
+}
+
+/** Gives back what the umask took. */
+function* setMode(calls: Calls, path: string, mode: number): Operation<void> {
+  try {
+    yield* perform(calls.chmod(path, mode));
+  } catch {
+    // Whatever it is: some file systems have no modes, and an umask only ever narrows them.
   }
 }
 
@@ -89,11 +181,70 @@ function* makeTree(calls: Calls, path: string): Operation<void> {
 function* made(calls: Calls, path: string): Operation<boolean> {
   try {
     yield* perform(calls.mkdir(path));
-    return true;
   } catch (error) {
     const code = systemCode(error);
     if (code === "EEXIST") return true;
     if (code !== "ENOENT") throw error;
     return false;
   }
+  yield* setMode(calls, path, 0o700);
+  return true;
+}
+
+function* takeLock(
+  lock: (path: string) => Lock | undefined,
+  create: Files["create"],
+  path: string,
+): Operation<Lock | undefined> {
+  const taking = immediate("lock", () => lock(path));
+  try {
+    return yield* perform(taking);
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+  }
+  try {
+    yield* perform(create(path, []));
+  } catch (error) {
+    // Another process was faster.
+    if (systemCode(error) !== "EEXIST") throw error;
+  }
+  return yield* perform(taking);
+}
+
+/** Asks of all files at once: one after another takes three times as long. */
+function listFiles(calls: Calls, path: string): Effect<FileInfo[]> {
+  const info = (name: string) => compose("stat", () => infoOf(calls, path, name));
+  const names = calls.list(path);
+  return {
+    name: "listFiles",
+    sync: () => names.sync().flatMap((name) => info(name).sync()),
+    async: async () => (await Promise.all((await names.async()).map((name) => info(name).async()))).flat(),
+  };
+}
+
+/** None where it is gone already, or is no file. */
+function* infoOf(calls: Calls, path: string, name: string): Operation<FileInfo[]> {
+  try {
+    const { isFile, size, modifiedMs } = yield* perform(calls.stat(`${path}/${name}`, false));
+    return isFile ? [{ name, size, modifiedMs }] : [];
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+    return [];
+  }
+}
+
+const ROOT_USER = 0;
+const WRITABLE_BY_OTHERS = 0o022;
+
+function* exposure(calls: Calls, path: string, isGiven: boolean): Operation<string | undefined> {
+  const { isDirectory, uid, mode } = yield* perform(calls.stat(path, isGiven));
+  if (!isDirectory) return "it is no directory";
+  const user = calls.userId();
+  if (user === undefined) return undefined;
+  if (uid !== user && uid !== ROOT_USER) return `it belongs to user ${uid}`;
+  if (mode & WRITABLE_BY_OTHERS) return `its mode ${(mode & 0o777).toString(8)} lets others write`;
+}
+
+function fault(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
 }

@@ -1,13 +1,13 @@
 // Deno: files and locks by its own API, so that nothing of `node:` has to load. Never prompts for a permission.
 
-import { type Effect, immediate } from "../effect.ts";
+import { compose, type Effect, immediate, map, perform } from "../effect.ts";
 import type { Bytes, Files, Lock, Platform } from "./platform.ts";
-import { subtleSha256, webPlatform } from "./web.ts";
-import { composed, type Handle } from "./composed.ts";
+import { nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
+import { checkRegular, composed, type FileStat, type Handle } from "./composed.ts";
 
 /** The platform of Deno. */
 export function denoPlatform(): Platform {
-  return { ...webPlatform, name: "deno", files: denoFiles, sha256 };
+  return { ...webPlatform, name: "deno", files: denoFiles, sha256, hmacSha256 };
 }
 
 /** Web Crypto where there is time: `node:crypto` is no faster once loaded, and takes 30 ms to load. */
@@ -16,10 +16,24 @@ function sha256(bytes: Bytes): Effect<Bytes> {
 }
 
 function nodeSha256(bytes: Bytes): Bytes {
+  return new Uint8Array(nodeCrypto().createHash("sha256").update(bytes).digest());
+}
+
+/** Web Crypto where there is time, as above. */
+function hmacSha256(key: Bytes | CryptoKey, bytes: Bytes): Effect<Bytes> {
+  const { async } = webPlatform.hmacSha256(key, bytes);
+  const { sync } = nativeHmacSha256((key, bytes) => nodeCrypto().createHmac("sha256", key).update(bytes).digest())(
+    key,
+    bytes,
+  );
+  return { name: "hmacSha256", sync, async };
+}
+
+function nodeCrypto(): typeof import("node:crypto") {
   const { process } = globalThis as unknown as {
     process: { getBuiltinModule(name: "node:crypto"): typeof import("node:crypto") };
   };
-  return new Uint8Array(process.getBuiltinModule("node:crypto").createHash("sha256").update(bytes).digest());
+  return process.getBuiltinModule("node:crypto");
 }
 
 const denoFiles: Files = {
@@ -27,20 +41,28 @@ const denoFiles: Files = {
   access: (path) => ({ read: isGranted("read", path), write: isGranted("write", path) }),
   temporaryName: () => `${Deno.pid}-${crypto.randomUUID()}`,
   ...composed({
-    open: (path) => open(path, { read: true }),
-    create: (path) => open(path, { write: true, createNew: true, mode: 0o600 }),
+    open: (path) => openFile(path, { read: true }),
+    openToAppend: (path) => openFile(path, { read: true, append: true }),
+    create: (path) => map(open(path, { write: true, createNew: true, mode: 0o600 }), (file) => handle(file)),
     mkdir: (path) =>
       both("mkdir", () => Deno.mkdirSync(path, { mode: 0o700 }), () => Deno.mkdir(path, { mode: 0o700 })),
+    chmod: (path, mode) => both("chmod", () => Deno.chmodSync(path, mode), () => Deno.chmod(path, mode)),
+    stat,
+    list: (path) =>
+      both(
+        "list",
+        () => Array.from(Deno.readDirSync(path), ({ name }) => name),
+        () => Array.fromAsync(Deno.readDir(path), ({ name }) => name),
+      ),
+    userId,
+    lock,
   }),
   rename: (from, to) => both("rename", () => Deno.renameSync(from, to), () => Deno.rename(from, to)),
-  remove: (path) => both("remove", () => Deno.removeSync(path), () => Deno.remove(path)),
-  list: (path) =>
-    both(
-      "list",
-      () => Array.from(Deno.readDirSync(path), ({ name }) => name),
-      () => Array.fromAsync(Deno.readDir(path), ({ name }) => name),
-    ),
-  tryLock: (path) => immediate("tryLock", () => tryLock(path)),
+  remove,
+  // Deno's own remove takes both: what is removed here was listed as a directory.
+  removeDirectory: remove,
+  touch: (path, modifiedMs) =>
+    both("touch", () => Deno.utimeSync(path, ...times(modifiedMs)), () => Deno.utime(path, ...times(modifiedMs))),
 };
 
 function both<T>(name: string, sync: () => T, async: () => Promise<T>): Effect<T> {
@@ -82,17 +104,55 @@ function isGranted(name: "read" | "write", path: string): boolean {
   return Deno.permissions.querySync({ name, path }).state === "granted";
 }
 
-function open(path: string, options: Deno.OpenOptions): Effect<Handle> {
-  return both("open", () => handle(Deno.openSync(path, options)), async () => handle(await Deno.open(path, options)));
+function remove(path: string): Effect<void> {
+  return both("remove", () => Deno.removeSync(path), () => Deno.remove(path));
 }
 
-function handle(file: Deno.FsFile): Handle {
+/** Time of access and of change. */
+function times(modifiedMs: number): [Date, Date] {
+  return [new Date(modifiedMs), new Date(modifiedMs)];
+}
+
+function stat(path: string, follow: boolean): Effect<FileStat> {
+  const [sync, async] = follow ? [Deno.statSync, Deno.stat] : [Deno.lstatSync, Deno.lstat];
+  return map(both("stat", () => sync(path), () => async(path)), statOf);
+}
+
+function statOf({ isFile, isDirectory, isSymlink: isLink, size, mtime, uid, mode }: Deno.FileInfo): FileStat {
+  return { isFile, isDirectory, isLink, size, modifiedMs: mtime?.getTime() ?? 0, uid: uid ?? 0, mode: mode ?? 0 };
+}
+
+function userId(): number | undefined {
+  if (Deno.build.os === "windows") return undefined;
+  const { state } = Deno.permissions.querySync({ name: "sys", kind: "uid" });
+  if (state === "granted") return Deno.uid() ?? undefined;
+  throw Object.assign(new Error("the program may not know its user: it needs --allow-sys=uid"), { code: "NotCapable" });
+}
+
+function open(path: string, options: Deno.OpenOptions): Effect<Deno.FsFile> {
+  return both("open", () => Deno.openSync(path, options), () => Deno.open(path, options));
+}
+
+/**
+ * Opens what is a file, no link. Deno cannot be told to refuse links, so the path is looked at before: who can put a link
+ * there between the two steps can write the directory anyway.
+ */
+function openFile(path: string, options: Deno.OpenOptions): Effect<Handle> {
+  return compose("open", function* () {
+    const found = yield* perform(stat(path, false));
+    checkRegular(found);
+    return handle(yield* perform(open(path, options)), found);
+  });
+}
+
+/** @param found What the system said of the file before it was opened, or nothing for one just created. */
+function handle(file: Deno.FsFile, found: Partial<FileStat> = {}): Handle {
   return {
-    // Not by stat: that asks for permission to the file behind links, which may not be granted, and would prompt.
-    size: immediate("size", () => {
+    // Not by the file's own stat: that asks for permission to the file behind links, and would prompt.
+    stat: immediate("stat", () => {
       const size = file.seekSync(0, Deno.SeekMode.End);
       file.seekSync(0, Deno.SeekMode.Start);
-      return size;
+      return { isFile: true, isDirectory: false, isLink: false, modifiedMs: 0, ...found, size };
     }),
     read: (into) => both("read", () => file.readSync(into) ?? 0, async () => await file.read(into) ?? 0),
     write: (bytes) => both("write", () => file.writeSync(bytes), () => file.write(bytes)),
@@ -100,8 +160,9 @@ function handle(file: Deno.FsFile): Handle {
   };
 }
 
-function tryLock(path: string): Lock | undefined {
-  const file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
+function lock(path: string): Lock | undefined {
+  checkRegular(stat(path, false).sync());
+  const file = Deno.openSync(path, { read: true, write: true });
   let locked = false;
   try {
     locked = file.tryLockSync(true);

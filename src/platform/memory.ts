@@ -8,6 +8,10 @@ import { webPlatform } from "./web.ts";
 export class MemoryFiles implements Files {
   /** Content by path. */
   readonly content: Map<string, Bytes> = new Map();
+  /** When files were changed, by path. */
+  readonly modified: Map<string, number> = new Map();
+  /** The time that a change gets. */
+  nowMs = 0;
   /** Directories made. */
   readonly directories: Set<string> = new Set(["/"]);
   readonly #locked = new Set<string>();
@@ -32,11 +36,10 @@ export class MemoryFiles implements Files {
 
   read: Files["read"] = (path, headLength, bodyLength) =>
     immediate("read", () => {
-      const bytes = this.content.get(path);
-      if (!bytes) throw fault(this.directories.has(path) ? "EISDIR" : "ENOENT", path);
+      const bytes = this.#file(path);
       const head = bytes.slice(0, headLength);
       const body = bytes.slice(headLength, headLength + bodyLength(head, bytes.length));
-      return { head, body, size: bytes.length };
+      return { head, body, size: bytes.length, modifiedMs: this.modified.get(path) ?? 0 };
     });
 
   create: Files["create"] = (path, parts) =>
@@ -50,21 +53,42 @@ export class MemoryFiles implements Files {
         at += part.length;
       }
       this.content.set(path, bytes);
+      this.modified.set(path, this.nowMs);
+    });
+
+  append: Files["append"] = (path, bytes, limit) =>
+    immediate("append", () => {
+      const before = this.#file(path);
+      const after = new Uint8Array(before.length + bytes.length);
+      after.set(before);
+      after.set(bytes, before.length);
+      this.content.set(path, after);
+      this.modified.set(path, this.nowMs);
+      return after.slice(0, limit);
     });
 
   rename: Files["rename"] = (from, to) =>
     immediate("rename", () => {
-      const bytes = this.content.get(from);
-      if (!bytes) throw fault("ENOENT", from);
+      const bytes = this.#file(from);
       if (this.directories.has(to)) throw fault("EISDIR", to);
       this.#needParent(to);
       this.content.delete(from);
       this.content.set(to, bytes);
+      this.modified.set(to, this.modified.get(from) ?? 0);
+      this.modified.delete(from);
     });
 
   remove: Files["remove"] = (path) =>
     immediate("remove", () => {
-      if (!this.content.delete(path)) throw fault("ENOENT", path);
+      this.#file(path);
+      this.content.delete(path);
+      this.modified.delete(path);
+    });
+
+  removeDirectory: Files["removeDirectory"] = (path) =>
+    immediate("removeDirectory", () => {
+      if (this.#namesIn(path).length > 0) throw fault("ENOTEMPTY", path);
+      this.directories.delete(path);
     });
 
   makeDirectory: Files["makeDirectory"] = (path) =>
@@ -75,12 +99,26 @@ export class MemoryFiles implements Files {
       }
     });
 
-  list: Files["list"] = (path) =>
-    immediate("list", () => {
-      if (!this.directories.has(path)) throw fault(this.content.has(path) ? "ENOTDIR" : "ENOENT", path);
-      return [...this.content.keys(), ...this.directories]
-        .filter((other) => other !== "/" && parentOf(other) === path)
-        .map((other) => other.slice(other.lastIndexOf("/") + 1));
+  list: Files["list"] = (path) => immediate("list", () => this.#namesIn(path));
+
+  listFiles: Files["listFiles"] = (path) =>
+    immediate("listFiles", () =>
+      this.#namesIn(path).flatMap((name) => {
+        const content = this.content.get(`${path}/${name}`);
+        const modifiedMs = this.modified.get(`${path}/${name}`) ?? 0;
+        return content ? [{ name, size: content.length, modifiedMs }] : [];
+      }));
+
+  touch: Files["touch"] = (path, modifiedMs) =>
+    immediate("touch", () => {
+      this.#file(path);
+      this.modified.set(path, modifiedMs);
+    });
+
+  exposure: Files["exposure"] = (path) =>
+    immediate("exposure", () => {
+      if (!this.directories.has(path)) this.#file(path);
+      return undefined;
     });
 
   tryLock: Files["tryLock"] = (path) =>
@@ -92,6 +130,19 @@ export class MemoryFiles implements Files {
       return { release: () => void this.#locked.delete(path) };
     });
 
+  #file(path: string): Bytes {
+    const bytes = this.content.get(path);
+    if (bytes) return bytes;
+    throw fault(this.directories.has(path) ? "EISDIR" : "ENOENT", path);
+  }
+
+  #namesIn(path: string): string[] {
+    if (!this.directories.has(path)) throw fault(this.content.has(path) ? "ENOTDIR" : "ENOENT", path);
+    return [...this.content.keys(), ...this.directories]
+      .filter((other) => other !== "/" && parentOf(other) === path)
+      .map((other) => other.slice(other.lastIndexOf("/") + 1));
+  }
+
   #needParent(path: string): void {
     if (!this.directories.has(parentOf(path))) throw fault("ENOENT", path);
   }
@@ -99,7 +150,7 @@ export class MemoryFiles implements Files {
 
 /** A platform with files in memory, and the clock given. */
 export function memoryPlatform(files: MemoryFiles, sha256: Platform["sha256"]): Platform {
-  return { ...webPlatform, name: "memory", files, sha256 };
+  return { ...webPlatform, name: "memory", files, sha256, now: () => files.nowMs };
 }
 
 function parentOf(path: string): string {

@@ -4,9 +4,9 @@ import type * as NodeFs from "node:fs";
 import type * as NodeModule from "node:module";
 import type * as NodePath from "node:path";
 import type * as NodeUrl from "node:url";
-import { type Effect, immediate } from "../effect.ts";
+import { type Effect, map } from "../effect.ts";
 import type { Access, Files, Lock } from "./platform.ts";
-import { composed, type Handle } from "./composed.ts";
+import { composed, type FileStat, type Handle } from "./composed.ts";
 
 /** Built-in modules that files need. */
 export interface Builtins {
@@ -24,6 +24,8 @@ export interface Builtins {
 export interface NodeProcess {
   /** Architecture of the processor. */
   readonly arch: string;
+  /** Number of the user whose rights count; absent on Windows. */
+  readonly geteuid?: () => number;
   /** Number of the process. */
   readonly pid: number;
   /** Operating system. */
@@ -55,21 +57,26 @@ export type LockDescriptor = (descriptor: number) => boolean;
  * @param lockDescriptor How to lock, or `undefined` where the runtime cannot.
  */
 export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
-  const files: Files = {
+  return {
     resolve,
     access,
     temporaryName: () => `${nodeProcess().pid}-${crypto.randomUUID()}`,
     ...composed({
-      open: (path) => open(path, "r"),
-      create: (path) => open(path, "wx"),
+      open: (path) => open(path, flags("O_RDONLY")),
+      openToAppend: (path) => open(path, flags("O_RDWR", "O_APPEND")),
+      create: (path) => open(path, flags("O_WRONLY", "O_CREAT", "O_EXCL")),
       mkdir: (path) => call("mkdir", path, 0o700),
+      chmod: (path, mode) => call("chmod", path, mode),
+      stat: (path, follow) => map(call<NodeFs.Stats>(follow ? "stat" : "lstat", path), statOf),
+      list: (path) => call("readdir", path),
+      userId: () => nodeProcess().geteuid?.(),
+      ...(lockDescriptor ? { lock: (path) => lock(path, lockDescriptor) } : {}),
     }),
     rename: (from, to) => call("rename", from, to),
     remove: (path) => call("unlink", path),
-    list: (path) => call("readdir", path),
+    removeDirectory: (path) => call("rmdir", path),
+    touch: (path, modifiedMs) => call("lutimes", path, modifiedMs / 1000, modifiedMs / 1000),
   };
-  if (lockDescriptor) files.tryLock = (path) => immediate("tryLock", () => tryLock(path, lockDescriptor));
-  return files;
 }
 
 function resolve(directory: string | URL): string {
@@ -87,11 +94,24 @@ function access(path: string): Access {
   return { read: may("fs.read"), write: may("fs.write") };
 }
 
+type Call =
+  | "chmod"
+  | "close"
+  | "fstat"
+  | "lstat"
+  | "lutimes"
+  | "mkdir"
+  | "open"
+  | "read"
+  | "readdir"
+  | "rename"
+  | "rmdir"
+  | "stat"
+  | "unlink"
+  | "write";
+
 /** A function of `node:fs` in its synchronous and its callback form. */
-function call<T>(
-  name: "open" | "fstat" | "read" | "write" | "close" | "rename" | "unlink" | "mkdir" | "readdir",
-  ...given: unknown[]
-): Effect<T> {
+function call<T>(name: Call, ...given: unknown[]): Effect<T> {
   type Callback = (error: unknown, value: T) => void;
   const fs = builtin("node:fs") as unknown as Record<string, (...given: unknown[]) => T>;
   return {
@@ -105,24 +125,39 @@ function call<T>(
   };
 }
 
-function open(path: string, flags: "r" | "wx"): Effect<Handle> {
-  const effect = call<number>("open", path, flags, 0o600);
-  return { name: "open", sync: () => handle(effect.sync()), async: async () => handle(await effect.async()) };
+/** Flags of open(2) by name, where the system has them; never through a link, nor waiting at a pipe. */
+function flags(...names: (keyof typeof NodeFs.constants)[]): number {
+  const { constants } = builtin("node:fs");
+  return [...names, "O_NOFOLLOW" as const, "O_NONBLOCK" as const].reduce(
+    (sum, name) => sum | (constants[name] ?? 0),
+    0,
+  );
+}
+
+function open(path: string, flags: number): Effect<Handle> {
+  return map(call<number>("open", path, flags, 0o600), handle);
 }
 
 function handle(descriptor: number): Handle {
-  const stat = call<{ size: number }>("fstat", descriptor);
+  let at = 0;
+  const advance = (count: number) => (at += count, count);
   return {
-    size: { name: "size", sync: () => stat.sync().size, async: async () => (await stat.async()).size },
-    read: (into) => call("read", descriptor, into, 0, into.length, null),
+    stat: map(call<NodeFs.Stats>("fstat", descriptor), statOf),
+    read: (into) => map(call<number>("read", descriptor, into, 0, into.length, at), advance),
     write: (bytes) => call("write", descriptor, bytes, 0, bytes.length, null),
     close: call("close", descriptor),
   };
 }
 
-function tryLock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {
+function statOf(stat: NodeFs.Stats): FileStat {
+  const { size, mode, mtimeMs: modifiedMs, uid } = stat;
+  const kind = { isFile: stat.isFile(), isDirectory: stat.isDirectory(), isLink: stat.isSymbolicLink() };
+  return { ...kind, size, mode, modifiedMs, uid };
+}
+
+function lock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {
   const fs = builtin("node:fs");
-  const descriptor = fs.openSync(path, "a", 0o600);
+  const descriptor = fs.openSync(path, flags("O_RDWR"));
   let locked = false;
   try {
     locked = lockDescriptor(descriptor);

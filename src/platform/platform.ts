@@ -15,8 +15,12 @@ export interface Platform {
   clock(): number;
   /** Waits `delayMs`; gives `false`, at once, in a synchronous run, which must not wait. */
   pause(delayMs: number): Effect<boolean>;
+  /** The time of day, ms since 1970, as the times of files have it. */
+  now(): number;
   /** SHA-256 of the bytes, 32 bytes. */
   sha256(bytes: Bytes): Effect<Bytes>;
+  /** HMAC-SHA-256 of the bytes, 32 bytes. A synchronous run needs the key's bytes, and else throws CannotWait. */
+  hmacSha256(key: Bytes | CryptoKey, bytes: Bytes): Effect<Bytes>;
   /** Tells whether two equally long byte ranges are the same, at the speed of memory where the runtime can. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
 }
@@ -37,6 +41,18 @@ export interface FileParts {
   readonly body: Bytes;
   /** Length of the file, bytes. */
   readonly size: number;
+  /** When the file was changed or last touched, ms since 1970. */
+  readonly modifiedMs: number;
+}
+
+/** A regular file in a directory. */
+export interface FileInfo {
+  /** Its name. */
+  readonly name: string;
+  /** Its length, bytes. */
+  readonly size: number;
+  /** When it was changed or last touched, ms since 1970. */
+  readonly modifiedMs: number;
 }
 
 /** A held lock; what is in it is the platform's own business. */
@@ -47,7 +63,8 @@ export interface Lock {
 
 /**
  * Files and locks. Every effect fails with the runtime's own error; {@linkcode systemCode} names it.
- * Directories are made with mode 0700 and files with 0600.
+ * Directories are made with mode 0700 and files with 0600, whatever the umask. No file is opened through a link: that
+ * fails with ELOOP, and with ENXIO where something else than a file or directory stands.
  */
 export interface Files {
   /** Absolute path of a directory, its parts separated by `/` on every system. */
@@ -65,14 +82,34 @@ export interface Files {
   read(path: string, headLength: number, bodyLength: (head: Bytes, size: number) => number): Effect<FileParts>;
   /** Creates a file that must not exist yet, with the parts one after another. */
   create(path: string, parts: readonly Uint8Array[]): Effect<void>;
+  /**
+   * Adds bytes to the end of a file that must exist, in one piece even while others do the same.
+   *
+   * @param limit Longest file to read back, bytes.
+   * @returns What the file holds now, up to the limit.
+   */
+  append(path: string, bytes: Uint8Array, limit: number): Effect<Bytes>;
   /** Renames a file, over another one where there is one. */
   rename(from: string, to: string): Effect<void>;
   /** Removes a file. */
   remove(path: string): Effect<void>;
   /** Makes a directory and those above it; one that is there already is fine. */
   makeDirectory(path: string): Effect<void>;
+  /** Removes an empty directory. */
+  removeDirectory(path: string): Effect<void>;
   /** Names in a directory. */
   list(path: string): Effect<string[]>;
+  /** Regular files in a directory; those that vanish meanwhile are left out. */
+  listFiles(path: string): Effect<FileInfo[]>;
+  /** Sets the time at which a file was changed. */
+  touch(path: string, modifiedMs: number): Effect<void>;
+  /**
+   * Tells who but this user and the superuser can change what is in a directory.
+   *
+   * @param isGiven The user named it: it may be a link.
+   * @returns For people; `undefined` where nobody else can, and on systems without modes.
+   */
+  exposure(path: string, isGiven: boolean): Effect<string | undefined>;
   /**
    * Takes the advisory lock of a file, made where it is missing, without waiting. The system gives it back when the
    * process dies. Absent where the runtime has no such lock.

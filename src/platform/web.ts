@@ -1,6 +1,6 @@
 // The platform of runtimes that have only web standards (browsers, edge): no files. The others start from it.
 
-import { type Effect, immediate } from "../effect.ts";
+import { CannotWait, type Effect, immediate } from "../effect.ts";
 import type { Bytes, Platform } from "./platform.ts";
 
 /** From this length on the native compare is worth its start: Deno takes 8 ms to set `Buffer` up, at the first such call. */
@@ -10,6 +10,7 @@ const NATIVE_COMPARE_BYTES = 16 * 1024;
 export const webPlatform: Platform = {
   name: "web",
   clock: () => performance.now(),
+  now: () => Date.now(),
   pause,
   sha256: (bytes) => ({
     name: "sha256",
@@ -18,12 +19,37 @@ export const webPlatform: Platform = {
     },
     async: () => subtleSha256(bytes),
   }),
+  hmacSha256: (key, bytes) => ({
+    name: "hmacSha256",
+    sync: () => cannotSign(),
+    async: () => subtleHmacSha256(key, bytes),
+  }),
   equal,
 };
 
 /** SHA-256 by Web Crypto. */
 export async function subtleSha256(bytes: Bytes): Promise<Bytes> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
+
+/** HMAC-SHA-256 by Web Crypto. */
+async function subtleHmacSha256(given: Bytes | CryptoKey, bytes: Bytes): Promise<Bytes> {
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  const key = given instanceof Uint8Array ? await crypto.subtle.importKey("raw", given, hmac, false, ["sign"]) : given;
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes));
+}
+
+/** HMAC-SHA-256 where the runtime makes it synchronously from the bytes of a key. */
+export function nativeHmacSha256(digest: (key: Bytes, bytes: Bytes) => Uint8Array): Platform["hmacSha256"] {
+  return (key, bytes) => ({
+    name: "hmacSha256",
+    sync: () => key instanceof Uint8Array ? new Uint8Array(digest(key, bytes)) : cannotSign(),
+    async: () => key instanceof Uint8Array ? new Uint8Array(digest(key, bytes)) : subtleHmacSha256(key, bytes),
+  });
+}
+
+function cannotSign(): never {
+  throw new CannotWait("Cannot check entries synchronously: the secret is a CryptoKey, and not its bytes");
 }
 
 function pause(delayMs: number): Effect<boolean> {

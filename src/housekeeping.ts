@@ -1,0 +1,115 @@
+// Keeps the directory within its limits: makes room before something is written, and prunes from time to time.
+
+import { Account } from "./account.ts";
+import type { Directory } from "./directory.ts";
+import { type Effect, type Operation, perform, runAsync, runSync } from "./effect.ts";
+import { CacheError } from "./errors.ts";
+import type { Files, Lock, Platform } from "./platform/platform.ts";
+import { HOUR_MS, Prune, type PrunePlan, type PruneResult } from "./prune.ts";
+
+/** Limits of a directory. */
+export interface DiskLimits {
+  /** Bytes of all entries. */
+  readonly maxBytes: number;
+  /** Time since an entry was last used, ms. */
+  readonly maxAgeMs: number;
+}
+
+/** The limits of a directory, kept. */
+export class Housekeeping {
+  readonly #platform: Platform;
+  readonly #files: Files;
+  readonly #directory: Directory;
+  readonly #limits: DiskLimits;
+  readonly #account: Account;
+  #prunedMs = Infinity;
+  #pruning: Promise<boolean> | undefined;
+
+  /** Touches nothing yet. */
+  constructor(platform: Platform, files: Files, directory: Directory, limits: DiskLimits) {
+    this.#platform = platform;
+    this.#files = files;
+    this.#directory = directory;
+    this.#limits = limits;
+    this.#account = new Account(files, directory);
+  }
+
+  /** Tells whether the last prune that a write of this cache saw is long ago. */
+  get isDue(): boolean {
+    return Math.abs(this.#platform.now() - this.#prunedMs) > HOUR_MS && this.#prunedMs < Infinity;
+  }
+
+  /**
+   * Accounts for bytes that are about to be written; where they are too much, makes room.
+   *
+   * @returns `false` where another process is just making room: nothing should be written then.
+   * @throws {CacheError} `LIMIT` where there can be no room, `IO` where that cannot be known.
+   */
+  *reserve(bytes: number): Operation<boolean> {
+    const { maxBytes } = this.#limits;
+    if (bytes > maxBytes) throw this.#noRoom(`its ${bytes} bytes are more than maxDiskBytes, ${maxBytes}`);
+    // Others who wait for the same prune may take the room that it makes.
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const balance = yield* this.#account.add(bytes);
+      this.#prunedMs = balance?.prunedMs ?? this.#prunedMs;
+      if (balance && balance.bytes <= maxBytes) return true;
+      if (!(yield* perform(this.#pruneOnce(bytes)))) return false;
+    }
+    throw this.#noRoom("the directory is full of what cannot be removed");
+  }
+
+  /**
+   * Prunes, unless another process is at it.
+   *
+   * @param room Bytes that are to be written next.
+   * @returns `false` where another process is at it.
+   * @throws {CacheError} `IO`
+   */
+  *pruneAlone(room = 0): Operation<boolean> {
+    let lock: Lock | undefined;
+    try {
+      lock = yield* this.#directory.tryLock("prune");
+      if (!lock && this.#directory.hasLocks) return false;
+    } catch (error) {
+      // The lock saves work: two prunes at once do no harm.
+      if (!(error instanceof CacheError)) throw error;
+    }
+    try {
+      yield* this.prune({ room });
+      return true;
+    } finally {
+      lock?.release();
+    }
+  }
+
+  /**
+   * Prunes now.
+   *
+   * @returns What was done, or would be, and the first fault that left something where it was.
+   * @throws {CacheError} `IO` when the account cannot be written.
+   */
+  *prune({ room = 0, isDryRun = false }: Partial<PrunePlan> = {}): Operation<PruneResult & { fault?: CacheError }> {
+    const nowMs = this.#platform.now();
+    const prune = new Prune(this.#files, this.#directory, { ...this.#limits, nowMs, room, isDryRun });
+    const result = yield* prune.run();
+    if (!isDryRun) {
+      yield* this.#account.set({ prunedMs: nowMs, bytes: result.bytes });
+      this.#prunedMs = nowMs;
+    }
+    return { ...result, fault: prune.fault };
+  }
+
+  /** Writes of this cache that find no room at once share one prune. */
+  #pruneOnce(room: number): Effect<boolean> {
+    return {
+      name: "prune",
+      sync: () => runSync(this.pruneAlone(room)),
+      async: () => this.#pruning ??= runAsync(this.pruneAlone(room)).finally(() => this.#pruning = undefined),
+    };
+  }
+
+  #noRoom(why: string): CacheError {
+    const path = this.#directory.root;
+    return new CacheError("LIMIT", `Cannot keep entry in ${path}: ${why}`, { path });
+  }
+}

@@ -1,0 +1,204 @@
+// Prune: removes what was not used for long, what is too much, and what dead writers left behind. Only names that are
+// the cache's own; of all engines, so that entries of versions no longer in use go first.
+
+import { type Directory, ioFault, isMissing } from "./directory.ts";
+import { type Effect, map, type Operation, perform } from "./effect.ts";
+import type { CacheError } from "./errors.ts";
+import { ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
+import type { FileInfo, Files } from "./platform/platform.ts";
+
+/** How a prune goes about it. */
+export interface PrunePlan {
+  /** The time, ms since 1970. */
+  readonly nowMs: number;
+  /** How long an entry may go unused, ms. */
+  readonly maxAgeMs: number;
+  /** How many bytes there may be. */
+  readonly maxBytes: number;
+  /** Bytes that are to be written next. */
+  readonly room: number;
+  /** Removes nothing, and tells what it would. */
+  readonly isDryRun: boolean;
+}
+
+/** What a prune did. */
+export interface PruneResult {
+  /** Entries removed, of all engines. */
+  readonly removedEntries: number;
+  /** Their bytes. */
+  readonly removedBytes: number;
+  /** Entries that stay. */
+  readonly entries: number;
+  /** Bytes that stay, with those of entries just being written. */
+  readonly bytes: number;
+}
+
+interface Found extends FileInfo {
+  readonly path: string;
+}
+
+/** Where a prune of too much stops, so that the next is not at once: part of the limit. */
+const LOW_WATER = 0.8;
+
+/** How exactly the use of an entry is known, and how old a file is that no writer can be at any more, ms. */
+export const HOUR_MS = 3_600_000;
+
+/** How many entries are kept in mind at a time, whatever their number. */
+const MAX_IN_MIND = 10_000;
+
+const TEMPORARY_NAME = /^\d+-[0-9a-f-]+$/;
+
+/** One prune of a directory. */
+export class Prune {
+  /** The first fault that left something where it was. */
+  fault?: CacheError;
+  readonly #files: Files;
+  readonly #directory: Directory;
+  readonly #plan: PrunePlan;
+  readonly #result = { removedEntries: 0, removedBytes: 0, entries: 0, bytes: 0 };
+
+  /** Touches nothing yet. */
+  constructor(files: Files, directory: Directory, plan: PrunePlan) {
+    this.#files = files;
+    this.#directory = directory;
+    this.#plan = plan;
+  }
+
+  /**
+   * Removes entries that were not used for too long; then, where the rest is too much, the least recently used. What
+   * vanishes or appears meanwhile is no fault. An entry used after it was looked at may go too: its reader has it open.
+   */
+  *run(): Operation<PruneResult> {
+    const { maxAgeMs, maxBytes, nowMs, room } = this.#plan;
+    const result = this.#result;
+    let oldest = new Oldest();
+    yield* this.#sweep();
+    yield* this.#walk((entry) => {
+      result.entries++;
+      result.bytes += entry.size;
+      if (nowMs - entry.modifiedMs > maxAgeMs) return this.#remove(entry);
+      oldest.offer(entry);
+    });
+    const target = result.bytes + room > maxBytes ? Math.min(maxBytes * LOW_WATER, maxBytes - room) : Infinity;
+    for (let batch; result.bytes > target && (batch = oldest.sorted()).length > 0;) {
+      for (const entry of batch) if (result.bytes > target) yield* this.#remove(entry);
+      // Where more has to go than is kept in mind: look again, from there on.
+      oldest = new Oldest(batch.at(-1));
+      if (result.bytes > target) yield* this.#walk((entry) => oldest.offer(entry));
+    }
+    return result;
+  }
+
+  /** Visits every entry of every engine, a folder at a time. */
+  *#walk(visit: (entry: Found) => Operation<void> | void): Operation<void> {
+    const { root } = this.#directory;
+    for (const folder of yield* this.#names(root, FOLDER_NAME)) {
+      const prefixes = yield* this.#names(`${root}/${folder}`, PREFIX_NAME);
+      for (const prefix of prefixes) {
+        for (const entry of yield* this.#entriesIn(`${root}/${folder}/${prefix}`)) {
+          const removal = visit(entry);
+          if (removal) yield* removal;
+        }
+      }
+      // So go the folders of engines that are not used any more.
+      if (prefixes.length === 0) yield* this.#removeEmpty(`${root}/${folder}`);
+    }
+  }
+
+  *#entriesIn(path: string): Operation<Found[]> {
+    const files = yield* this.#take(path, this.#files.listFiles(path), []);
+    if (files.length === 0) yield* this.#removeEmpty(path);
+    const entries: Found[] = [];
+    for (const { name, size, modifiedMs } of files) {
+      if (!ENTRY_NAME.test(name)) continue;
+      entries.push({
+        name,
+        path: `${path}/${name}`,
+        size,
+        modifiedMs: yield* this.#past(`${path}/${name}`, modifiedMs),
+      });
+    }
+    return entries;
+  }
+
+  /** A time that is still to come, by a wrong clock, would keep an entry for ever. */
+  *#past(path: string, modifiedMs: number): Operation<number> {
+    const { isDryRun, nowMs } = this.#plan;
+    if (modifiedMs > nowMs + HOUR_MS && !isDryRun) yield* this.#take(path, this.#files.touch(path, nowMs), undefined);
+    return Math.min(modifiedMs, nowMs);
+  }
+
+  /** Removes what writers that died left behind, and counts what others are writing. */
+  *#sweep(): Operation<void> {
+    const { isDryRun, nowMs } = this.#plan;
+    const path = this.#directory.temporary;
+    for (const { name, size, modifiedMs } of yield* this.#take(path, this.#files.listFiles(path), [])) {
+      if (!TEMPORARY_NAME.test(name)) continue;
+      const isStale = Math.abs(nowMs - modifiedMs) > HOUR_MS;
+      if (isStale && !isDryRun) yield* this.#take(path, this.#files.remove(`${path}/${name}`), undefined);
+      else this.#result.bytes += size;
+    }
+  }
+
+  *#remove({ path, size }: Found): Operation<void> {
+    const result = this.#result;
+    if (!this.#plan.isDryRun) {
+      const isGone = yield* this.#take(path, map(this.#files.remove(path), () => true), false, true);
+      if (!isGone) return;
+    }
+    result.removedEntries++;
+    result.removedBytes += size;
+    result.entries--;
+    result.bytes -= size;
+  }
+
+  /** Leaves it where a writer was faster. */
+  *#removeEmpty(path: string): Operation<void> {
+    if (this.#plan.isDryRun) return;
+    try {
+      yield* perform(this.#files.removeDirectory(path));
+    } catch {
+      // Whatever it is: there is always a next time.
+    }
+  }
+
+  *#names(path: string, pattern: RegExp): Operation<string[]> {
+    return (yield* this.#take(path, this.#files.list(path), [])).filter((name) => pattern.test(name));
+  }
+
+  /** Takes a step; a fault is kept and costs only this step, and what is missing is no fault. */
+  *#take<T>(path: string, effect: Effect<T>, otherwise: T, missing: T = otherwise): Operation<T> {
+    try {
+      return yield* perform(effect);
+    } catch (error) {
+      if (isMissing(error)) return missing;
+      this.fault ??= ioFault("prune", path, error);
+      return otherwise;
+    }
+  }
+}
+
+/** The entries that were used least recently, of all those offered; a bounded number of them. */
+class Oldest {
+  #kept: Found[] = [];
+  readonly #after: Found | undefined;
+
+  /** @param after Only those that come later. */
+  constructor(after?: Found) {
+    this.#after = after;
+  }
+
+  offer(entry: Found): void {
+    if (this.#after && byUse(this.#after, entry) >= 0) return;
+    this.#kept.push(entry);
+    if (this.#kept.length >= 2 * MAX_IN_MIND) this.#kept = this.sorted();
+  }
+
+  sorted(): Found[] {
+    return this.#kept.sort(byUse).slice(0, MAX_IN_MIND);
+  }
+}
+
+function byUse(a: Found, b: Found): number {
+  return a.modifiedMs - b.modifiedMs || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
+}
