@@ -14,6 +14,9 @@ export interface Balance {
   readonly bytes: number;
 }
 
+/** Shortest account, bytes: time, bytes then, bytes added. */
+const MIN_BYTES = 24;
+
 /** Longest account that is read, bytes: a longer one is made anew. */
 const MAX_BYTES = 64 * 1024;
 
@@ -69,7 +72,7 @@ function encode(...amounts: number[]): Bytes {
 }
 
 function decode(bytes: Bytes): Balance | undefined {
-  if (bytes.length % 8 !== 0 || bytes.length >= MAX_BYTES) return undefined;
+  if (bytes.length % 8 !== 0 || bytes.length < MIN_BYTES || bytes.length >= MAX_BYTES) return undefined;
   const view = new DataView(bytes.buffer);
   let sum = 0;
   for (let at = 8; at < bytes.length; at += 8) {

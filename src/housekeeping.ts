@@ -2,7 +2,7 @@
 
 import { Account } from "./account.ts";
 import type { Directory } from "./directory.ts";
-import { type Effect, type Operation, perform, runAsync, runSync } from "./effect.ts";
+import { type Effect, type Operation, perform } from "./effect.ts";
 import { CacheError } from "./errors.ts";
 import type { Files, Lock, Platform } from "./platform/platform.ts";
 import { HOUR_MS, Prune, type PrunePlan, type PruneResult } from "./prune.ts";
@@ -15,6 +15,12 @@ export interface DiskLimits {
   readonly maxAgeMs: number;
 }
 
+/** What a prune did, and the first fault that left something where it was. */
+export interface Pruned extends PruneResult {
+  /** The fault. */
+  readonly fault?: CacheError;
+}
+
 /** The limits of a directory, kept. */
 export class Housekeeping {
   readonly #platform: Platform;
@@ -23,7 +29,7 @@ export class Housekeeping {
   readonly #limits: DiskLimits;
   readonly #account: Account;
   #prunedMs = Infinity;
-  #pruning: Promise<boolean> | undefined;
+  #lastTurn: Promise<void> | undefined;
 
   /** Touches nothing yet. */
   constructor(platform: Platform, files: Files, directory: Directory, limits: DiskLimits) {
@@ -42,41 +48,49 @@ export class Housekeeping {
   /**
    * Accounts for bytes that are about to be written; where they are too much, makes room.
    *
-   * @returns `false` where another process is just making room: nothing should be written then.
+   * @returns `false` where other processes take the room that there is, or one process is just making some: nothing should be
+   * written then.
    * @throws {CacheError} `LIMIT` where there can be no room, `IO` where that cannot be known.
    */
   *reserve(bytes: number): Operation<boolean> {
     const { maxBytes } = this.#limits;
     if (bytes > maxBytes) throw this.#noRoom(`its ${bytes} bytes are more than maxDiskBytes, ${maxBytes}`);
-    // Others who wait for the same prune may take the room that it makes.
-    for (let attempt = 0; attempt < 3; attempt++) {
-      const balance = yield* this.#account.add(bytes);
-      this.#prunedMs = balance?.prunedMs ?? this.#prunedMs;
-      if (balance && balance.bytes <= maxBytes) return true;
-      if (!(yield* perform(this.#pruneOnce(bytes)))) return false;
+    const endTurn = yield* perform(this.#turn());
+    try {
+      for (let attempt = 0; attempt < 3; attempt++) {
+        const balance = yield* this.#account.add(bytes);
+        this.#prunedMs = balance?.prunedMs ?? this.#prunedMs;
+        if (balance && balance.bytes <= maxBytes) return true;
+        const left = yield* this.pruneAlone(bytes);
+        if (!left) return false;
+        if (left.bytes + bytes > maxBytes) {
+          throw this.#noRoom(left.fault?.message ?? "it is full of files being written");
+        }
+      }
+      return false;
+    } finally {
+      endTurn();
     }
-    throw this.#noRoom("the directory is full of what cannot be removed");
   }
 
   /**
    * Prunes, unless another process is at it.
    *
    * @param room Bytes that are to be written next.
-   * @returns `false` where another process is at it.
-   * @throws {CacheError} `IO`
+   * @returns What was done, or `undefined` where another process is at it.
+   * @throws {CacheError} `IO` when the account cannot be written.
    */
-  *pruneAlone(room = 0): Operation<boolean> {
+  *pruneAlone(room = 0): Operation<Pruned | undefined> {
     let lock: Lock | undefined;
     try {
       lock = yield* this.#directory.tryLock("prune");
-      if (!lock && this.#directory.hasLocks) return false;
+      if (!lock && this.#directory.hasLocks) return undefined;
     } catch (error) {
       // The lock saves work: two prunes at once do no harm.
       if (!(error instanceof CacheError)) throw error;
     }
     try {
-      yield* this.prune({ room });
-      return true;
+      return yield* this.prune({ room });
     } finally {
       lock?.release();
     }
@@ -88,7 +102,7 @@ export class Housekeeping {
    * @returns What was done, or would be, and the first fault that left something where it was.
    * @throws {CacheError} `IO` when the account cannot be written.
    */
-  *prune({ room = 0, isDryRun = false }: Partial<PrunePlan> = {}): Operation<PruneResult & { fault?: CacheError }> {
+  *prune({ room = 0, isDryRun = false }: Partial<PrunePlan> = {}): Operation<Pruned> {
     const nowMs = this.#platform.now();
     const prune = new Prune(this.#files, this.#directory, { ...this.#limits, nowMs, room, isDryRun });
     const result = yield* prune.run();
@@ -99,12 +113,18 @@ export class Housekeeping {
     return { ...result, fault: prune.fault };
   }
 
-  /** Writes of this cache that find no room at once share one prune. */
-  #pruneOnce(room: number): Effect<boolean> {
+  /** Writes of this cache make room one after another: all at once, they would ask for more than there can be. */
+  #turn(): Effect<() => void> {
     return {
-      name: "prune",
-      sync: () => runSync(this.pruneAlone(room)),
-      async: () => this.#pruning ??= runAsync(this.pruneAlone(room)).finally(() => this.#pruning = undefined),
+      name: "turn",
+      sync: () => () => {},
+      async: async () => {
+        const before = this.#lastTurn;
+        const { promise, resolve } = Promise.withResolvers<void>();
+        this.#lastTurn = promise;
+        await before;
+        return resolve;
+      },
     };
   }
 

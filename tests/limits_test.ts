@@ -1,0 +1,342 @@
+// The limits of a directory: what a prune removes, when it comes, and what it leaves alone.
+
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { CacheError, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { test } from "node:test";
+import { Directory } from "../src/directory.ts";
+import { immediate, perform, runSync } from "../src/effect.ts";
+import { detectPlatform } from "../src/platform/detect.ts";
+import type { FileInfo, Files } from "../src/platform/platform.ts";
+import { Prune } from "../src/prune.ts";
+import {
+  bothWays,
+  bytes,
+  EMPTY_MODULE,
+  entriesIn,
+  hitsOnly,
+  inDirectory,
+  onlyEntry,
+  TextEngine,
+  type TextModule,
+} from "./_tools.ts";
+
+const HOUR_S = 3600;
+/** Length of the entry of a code of one character, bytes. */
+const ENTRY_BYTES = 168 + "artifact of x".length;
+const nowS = () => Date.now() / 1000;
+
+/** Makes a file look as if it was last used then. */
+function age(path: string, seconds: number): void {
+  utimesSync(path, nowS() - seconds, nowS() - seconds);
+}
+
+/** Writes an entry for each letter with an engine of its own; gives their paths, the first the longest unused. */
+async function fill(directory: string, letters: string, engine = new TextEngine()): Promise<string[]> {
+  const cache = new ModuleCache({ engine, directory });
+  const paths: string[] = [];
+  for (const [i, letter] of [...letters].entries()) {
+    const { key } = await cache.resolve(bytes(letter));
+    paths.push(entriesIn(directory).find((path) => path.endsWith(key.slice(2)))!);
+    age(paths[i]!, (letters.length - i) * 60);
+  }
+  return paths;
+}
+
+function small(directory: string, options: ModuleCacheOptions<TextModule> = {}): ModuleCache<TextModule> {
+  return new ModuleCache({ engine: new TextEngine(), directory, maxDiskBytes: 10 * ENTRY_BYTES, ...options });
+}
+
+bothWays(
+  "a write that finds no room removes the least recently used, down to four fifths",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const paths = await fill(directory, "abcdefghij");
+      // As if it was never used since.
+      age(paths[4]!, 24 * HOUR_S);
+      await resolve(small(directory, { strict: true }), bytes("k"));
+      assertEquals(paths.map((path) => existsSync(path)), paths.map((_, i) => i !== 0 && i !== 4));
+      assertStrictEquals(entriesIn(directory).length, 9);
+    }),
+);
+
+bothWays("a write that finds room removes nothing", (resolve) =>
+  inDirectory(async (directory) => {
+    await fill(directory, "abcdefghi");
+    await resolve(small(directory, { strict: true }), bytes("k"));
+    assertStrictEquals(entriesIn(directory).length, 10);
+  }));
+
+bothWays(
+  "the disk never holds more than its limit, whatever is written",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const caches = [small(directory, { strict: true }), small(directory, { strict: true })];
+      for (let i = 0; i < 60; i++) {
+        await resolve(caches[i % 2]!, bytes(String.fromCharCode(0x41 + i)));
+        const sum = entriesIn(directory).reduce((sum, path) => sum + statSync(path).size, 0);
+        assert(sum <= 10 * ENTRY_BYTES, `${sum} bytes after ${i + 1} writes`);
+        assert(sum >= Math.min(i + 1, 8) * ENTRY_BYTES, `only ${sum} bytes after ${i + 1} writes`);
+      }
+    }),
+);
+
+test("many writes at once keep to the limit", async () => {
+  await inDirectory(async (directory) => {
+    const cache = small(directory, { strict: true });
+    const codes = Array.from({ length: 60 }, (_, i) => bytes(String.fromCharCode(0x41 + i)));
+    await Promise.all(codes.map((code) => cache.resolve(code)));
+    const sum = entriesIn(directory).reduce((sum, path) => sum + statSync(path).size, 0);
+    assert(sum <= 10 * ENTRY_BYTES && sum > 0, `${sum} bytes`);
+    assertEquals(readdirSync(`${directory}/v1/tmp`), []);
+  });
+});
+
+bothWays(
+  "an entry larger than the limit is not stored, with one warning",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const codes: string[] = [];
+      const cache = small(directory, { onWarning: ({ code }) => codes.push(code) });
+      await resolve(cache, bytes("x"));
+      for (const fill of ["y", "z"]) {
+        assertStrictEquals((await resolve(cache, bytes(fill.repeat(5000)))).from, "compiled");
+      }
+      assertEquals([codes, cache.stats().writeFailures, entriesIn(directory).length], [["LIMIT"], 2, 1]);
+      const strict = small(directory, { strict: true });
+      const error = await assertRejects(() => resolve(strict, bytes("y".repeat(5000))), CacheError);
+      assertStrictEquals(error.code, "LIMIT");
+    }),
+);
+
+bothWays("the limits hold for the entries of all engines together", (resolve) =>
+  inDirectory(async (directory) => {
+    const old = await fill(directory, "abcde", new TextEngine("text-0"));
+    old.forEach((path) => age(path, HOUR_S));
+    const newer = await fill(directory, "abcde");
+    await resolve(small(directory), bytes("k"));
+    const kept = (paths: string[]) => paths.filter((path) => existsSync(path)).length;
+    assertEquals([kept(old), kept(newer)], [3, 5]);
+    for (const path of old) rmSync(path, { force: true });
+    // What is left of an engine that is not used any more goes too, its folders one level with each prune.
+    for (let level = 0; level < 2; level++) await small(directory).prune();
+    assertEquals(readdirSync(`${directory}/v1`).filter((name) => name.startsWith("text-0")), []);
+  }));
+
+test("prune removes what was not used for too long, and a dry run tells of it", async () => {
+  await inDirectory(async (directory) => {
+    const paths = await fill(directory, "abcdef");
+    for (const path of paths.slice(0, 2)) age(path, 31 * 24 * HOUR_S);
+    const cache = small(directory);
+    const result = {
+      removedEntries: 2,
+      removedBytes: 2 * ENTRY_BYTES,
+      entries: 4,
+      bytes: 4 * ENTRY_BYTES,
+    };
+    assertEquals(await cache.prune({ dryRun: true }), result);
+    assertEquals(await small(directory, { readOnly: true }).prune(), result);
+    assertStrictEquals(entriesIn(directory).length, 6);
+    assertEquals(await cache.prune(), result);
+    assertEquals(entriesIn(directory).sort(), paths.slice(2).sort());
+    assertEquals(await small(directory, { maxDiskAgeMs: 150_000 }).prune(), {
+      removedEntries: 2,
+      removedBytes: 2 * ENTRY_BYTES,
+      entries: 2,
+      bytes: 2 * ENTRY_BYTES,
+    });
+    assertEquals((await small(directory, { maxDiskBytes: ENTRY_BYTES }).prune()).entries, 0);
+  });
+});
+
+test("prune finds nothing where there is no directory", async () => {
+  const nothing = { removedEntries: 0, removedBytes: 0, entries: 0, bytes: 0 };
+  assertEquals(await new ModuleCache().prune(), nothing);
+  await inDirectory(async (directory) => {
+    assertEquals(await small(`${directory}/none`).prune({ dryRun: true }), nothing);
+    assertEquals(readdirSync(directory), []);
+  });
+});
+
+test("prune removes only what is the cache's own, and what its dead writers left", async () => {
+  await inDirectory(async (directory) => {
+    const [path = ""] = await fill(directory, "a");
+    const names = ["mine.txt", "v1/notes.txt", "v1/mine/ab/0", "v1/tmp/keep.txt", "v1/locks/mine"];
+    const others = [
+      ...names.map((name) => `${directory}/${name}`),
+      `${dirname(path)}/note`,
+      `${dirname(dirname(path))}/x`,
+    ];
+    const stale = `${directory}/v1/tmp/123-${crypto.randomUUID()}`;
+    const fresh = `${directory}/v1/tmp/124-${crypto.randomUUID()}`;
+    for (const file of [...others, stale, fresh]) {
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, "12345");
+      age(file, file === fresh ? 60 : 365 * 24 * HOUR_S);
+    }
+    age(path, 365 * 24 * HOUR_S);
+    assertEquals(await small(directory).prune(), {
+      removedEntries: 1,
+      removedBytes: ENTRY_BYTES,
+      entries: 0,
+      bytes: 5,
+    });
+    assertEquals([path, stale, fresh, ...others].filter((file) => existsSync(file)), [fresh, ...others]);
+  });
+});
+
+test("prune gives an entry from the future the time of now", async () => {
+  await inDirectory(async (directory) => {
+    const [path = ""] = await fill(directory, "a");
+    age(path, -365 * 24 * HOUR_S);
+    assertStrictEquals((await small(directory).prune()).entries, 1);
+    assert(Math.abs(statSync(path).mtimeMs - Date.now()) < 60_000);
+  });
+});
+
+test("prune goes on after what it cannot remove, and tells of it", async () => {
+  await inDirectory(async (directory) => {
+    const paths = await fill(directory, "abcd");
+    paths.forEach((path) => age(path, 365 * 24 * HOUR_S));
+    const { files } = detectPlatform();
+    const stuck = [...paths].sort()[1]!;
+    const remove: Files["remove"] = (path) => {
+      if (path !== stuck) return files!.remove(path);
+      return immediate("remove", () => {
+        throw Object.assign(new Error("stuck"), { code: "EBUSY" });
+      });
+    };
+    const opened = new Directory(detectPlatform(), files!, { path: directory, readOnly: false, lockTimeoutMs: 0 });
+    const plan = { nowMs: Date.now(), maxAgeMs: 1000, maxBytes: 0, room: 0, isDryRun: false };
+    const prune = new Prune({ ...files!, remove }, opened, plan);
+    assertStrictEquals(runSync(prune.run()).entries, 1);
+    assertStrictEquals(prune.fault?.path, stuck);
+    assertEquals(entriesIn(directory), [stuck]);
+  });
+});
+
+/** Files of which only names and sizes are there: a hundred thousand of them need no disk. */
+function listed(folders: Map<string, FileInfo[]>): Files {
+  const step = <T>(give: () => T) => immediate("step", give);
+  const { files } = detectPlatform();
+  return {
+    ...files!,
+    list: (path) => step(() => path.endsWith("/v1") ? ["text-0123456789abcdef"] : [...folders.keys()]),
+    listFiles: (path) => step(() => folders.get(path.slice(-2)) ?? []),
+    remove: (path) =>
+      step(() => {
+        const left = folders.get(path.split("/").at(-2)!)!;
+        left.splice(left.findIndex(({ name }) => path.endsWith(name)), 1);
+      }),
+    removeDirectory: () => step(() => {}),
+  };
+}
+
+test("prune keeps to the order of use where more must go than it keeps in mind", () => {
+  const folders = new Map<string, FileInfo[]>();
+  for (let i = 0; i < 30_000; i++) {
+    const prefix = (i % 256).toString(16).padStart(2, "0");
+    const entry = { name: i.toString(16).padStart(62, "0"), size: 1, modifiedMs: (i * 7919) % 30_000 };
+    folders.set(prefix, [...folders.get(prefix) ?? [], entry]);
+  }
+  const files = listed(folders);
+  const opened = new Directory(detectPlatform(), files, { path: "/none", readOnly: false, lockTimeoutMs: 0 });
+  const plan = { nowMs: 30_000, maxAgeMs: Infinity, maxBytes: 5000, room: 0, isDryRun: true };
+  const result = { removedEntries: 26_000, removedBytes: 26_000, entries: 4000, bytes: 4000 };
+  assertEquals(runSync(new Prune(files, opened, plan).run()), result);
+  assertEquals(runSync(new Prune(files, opened, { ...plan, isDryRun: false }).run()), result);
+  const left = [...folders.values()].flat().map(({ modifiedMs }) => modifiedMs);
+  assertEquals([left.length, Math.min(...left)], [4000, 26_000]);
+});
+
+/** Says that the last prune was so long ago. */
+function pruned(directory: string, seconds: number): void {
+  const account = readFileSync(`${directory}/v1/account`);
+  new DataView(account.buffer, account.byteOffset).setFloat64(0, Date.now() - seconds * 1000, true);
+  writeFileSync(`${directory}/v1/account`, account);
+}
+
+bothWays("a write prunes what is too old, at most once an hour", (resolve) =>
+  inDirectory(async (directory) => {
+    const paths = await fill(directory, "abc");
+    age(paths[0]!, 31 * 24 * HOUR_S);
+    pruned(directory, 0.9 * HOUR_S);
+    const cache = small(directory, { strict: true });
+    await resolve(cache, bytes("x"));
+    await cache.flush();
+    assertStrictEquals(entriesIn(directory).length, 4);
+    pruned(directory, 1.1 * HOUR_S);
+    await resolve(cache, bytes("y"));
+    await cache.flush();
+    assertEquals([existsSync(paths[0]!), entriesIn(directory).length], [false, 4]);
+    age(paths[1]!, 31 * 24 * HOUR_S);
+    await resolve(cache, bytes("z"));
+    await cache.flush();
+    assertStrictEquals(entriesIn(directory).length, 5);
+  }));
+
+bothWays("an account that is damaged or missing is made anew", (resolve) =>
+  inDirectory(async (directory) => {
+    await fill(directory, "abcdefgh");
+    const path = `${directory}/v1/account`;
+    const damaged = ["", "1234567", "x".repeat(64), "\0".repeat(70_000)];
+    for (const [i, content] of [undefined, ...damaged].entries()) {
+      rmSync(path, { force: true });
+      if (content !== undefined) writeFileSync(path, content);
+      const cache = small(directory, { strict: true });
+      await resolve(cache, bytes(String(i)));
+      await cache.flush();
+      const sum = entriesIn(directory).reduce((sum, path) => sum + statSync(path).size, 0);
+      assert(sum <= 10 * ENTRY_BYTES && sum >= 8 * ENTRY_BYTES, `${sum} bytes after ${i}`);
+      assert(statSync(path).size <= 24);
+    }
+  }));
+
+bothWays(
+  "a hit keeps an entry from going, at the cost of one touch an hour",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const engine = new TextEngine();
+      await fill(directory, "a", engine);
+      const path = onlyEntry(directory);
+      const hit = async (seconds: number, options: ModuleCacheOptions<TextModule> = {}) => {
+        age(path, seconds);
+        const before = statSync(path).mtimeMs;
+        const cache = new ModuleCache({ engine: hitsOnly(engine), directory, strict: true, ...options });
+        assertStrictEquals((await resolve(cache, bytes("a"))).from, "disk");
+        return statSync(path).mtimeMs - before > 1000;
+      };
+      assertEquals([await hit(2 * HOUR_S), await hit(0.5 * HOUR_S), await hit(-2 * HOUR_S)], [true, false, false]);
+      assert(Math.abs(statSync(path).mtimeMs - Date.now()) < 60_000);
+      assertStrictEquals(await hit(2 * HOUR_S, { readOnly: true }), false);
+    }),
+);
+
+test("a hit of the host engine keeps its entry too", async () => {
+  await inDirectory(async (directory) => {
+    const cache = new ModuleCache({ directory, strict: true });
+    await cache.compile(EMPTY_MODULE);
+    await cache.flush();
+    age(onlyEntry(directory), 2 * HOUR_S);
+    cache.clearMemory();
+    assertStrictEquals((await cache.resolve(EMPTY_MODULE)).from, "disk");
+    assert(Math.abs(statSync(onlyEntry(directory)).mtimeMs - Date.now()) < 60_000);
+  });
+});
+
+test("while another process prunes, nothing is written without room", async () => {
+  await inDirectory(async (directory) => {
+    const platform = detectPlatform();
+    if (!platform.files!.tryLock) return;
+    await fill(directory, "abcdefghij");
+    const lock = runSync(perform(platform.files!.tryLock(`${directory}/v1/locks/prune`)))!;
+    const cache = small(directory, { strict: true });
+    assertStrictEquals((await cache.resolve(bytes("k"))).from, "compiled");
+    assertEquals([entriesIn(directory).length, cache.stats().writes, cache.stats().writeFailures], [10, 0, 1]);
+    lock.release();
+    cache.clearMemory();
+    assertStrictEquals((await cache.resolve(bytes("k"))).from, "compiled");
+    assertEquals([entriesIn(directory).length, cache.stats().writes], [9, 1]);
+  });
+});
