@@ -61,8 +61,9 @@ export class DiskTier {
     const macLength = secret ? MAC_BYTES : 0;
     const bodyLength = (head: Bytes, size: number) => {
       const header = decodeHeader(head, size);
-      // Without the secret the HMAC is skipped with the body.
-      return typeof header === "string" || copy ? 0 : size - HEADER_BYTES - macLength;
+      if (typeof header === "string" || copy) return 0;
+      // Without the secret the HMAC comes with the body; with it, only a signed entry is worth reading.
+      return secret && !header.isSigned ? 0 : size - HEADER_BYTES - macLength;
     };
     let parts;
     try {

@@ -237,8 +237,8 @@ const ROOT_USER = 0;
 const WRITABLE_BY_OTHERS = 0o022;
 
 function* exposure(calls: Calls, path: string, isGiven: boolean): Operation<string | undefined> {
-  const { isDirectory, uid, mode } = yield* perform(calls.stat(path, isGiven));
-  if (!isDirectory) return "it is no directory";
+  const { isLink, uid, mode } = yield* perform(calls.stat(path, isGiven));
+  if (isLink) return "it is a link";
   const user = calls.userId();
   if (user === undefined) return undefined;
   if (uid !== user && uid !== ROOT_USER) return `it belongs to user ${uid}`;

@@ -104,7 +104,7 @@ export interface Files {
   /** Sets the time at which a file was changed. */
   touch(path: string, modifiedMs: number): Effect<void>;
   /**
-   * Tells who but this user and the superuser can change what is in a directory.
+   * Tells who but this user and the superuser can change a file, or what is in a directory; or that it is a link.
    *
    * @param isGiven The user named it: it may be a link.
    * @returns For people; `undefined` where nobody else can, and on systems without modes.

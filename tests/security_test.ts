@@ -1,0 +1,222 @@
+// What the directory promises to its owner: modes, no links, nothing loaded as machine code that others could write.
+
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { CacheError, ModuleCache } from "@wasm/module-cache";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import {
+  bothWays,
+  bytes,
+  entriesIn,
+  hitsOnly,
+  inDirectory,
+  onlyEntry,
+  ROOT,
+  runScript,
+  runtimes,
+  TextEngine,
+  type TextModule,
+} from "./_tools.ts";
+
+const isWindows = process.platform === "win32";
+const isRoot = !isWindows && process.getuid!() === 0;
+
+/** Everything in a directory that is not as its owner's alone. */
+function exposed(directory: string): string[] {
+  return (readdirSync(directory, { recursive: true }) as string[]).filter((name) => {
+    const stat = lstatSync(`${directory}/${name}`);
+    return (stat.mode & 0o777) !== (stat.isDirectory() ? 0o700 : 0o600);
+  });
+}
+
+bothWays("directories are 0700 and files 0600 whatever the umask", (resolve) =>
+  inDirectory(async (directory) => {
+    if (isWindows) return;
+    for (const umask of [0, 0o022, 0o077, 0o777]) {
+      const path = `${directory}/${umask}/cache`;
+      const before = process.umask(umask);
+      try {
+        const cache = new ModuleCache({ engine: new TextEngine(), directory: path, strict: true });
+        assertStrictEquals((await resolve(cache, bytes("hello"))).from, "compiled");
+        assertStrictEquals((await cache.prune()).entries, 1);
+      } finally {
+        process.umask(before);
+      }
+      assertEquals(exposed(`${directory}/${umask}`), [], `umask ${umask.toString(8)}`);
+    }
+  }));
+
+/** Puts something in the place of the only entry, and looks up: the right module, and an entry again. */
+bothWays("a link in an entry's place is not followed, and replaced", (resolve) =>
+  inDirectory(async (directory) => {
+    if (isWindows) return;
+    const engine = new TextEngine();
+    await resolve(new ModuleCache({ engine, directory: `${directory}/cache` }), bytes("hello"));
+    const path = onlyEntry(`${directory}/cache`);
+    // What it leads to is even right, but could be anybody's.
+    writeFileSync(`${directory}/target`, readFileSync(path));
+    for (const target of [`${directory}/target`, `${directory}/none`]) {
+      rmSync(path);
+      symlinkSync(target, path);
+      const codes: string[] = [];
+      const onWarning = ({ code }: CacheError) => codes.push(code);
+      const cache = new ModuleCache({ engine, directory: `${directory}/cache`, onWarning });
+      assertEquals([(await resolve(cache, bytes("hello"))).from, codes], ["recompiled", ["CORRUPT"]]);
+      assertEquals([lstatSync(path).isSymbolicLink(), existsSync(`${directory}/none`)], [false, false]);
+      cache.clearMemory();
+      assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
+    }
+  }));
+
+bothWays(
+  "a pipe in an entry's place makes nobody wait, and is replaced",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      if (isWindows) return;
+      const engine = new TextEngine();
+      const cache = new ModuleCache({ engine, directory, onWarning: () => {} });
+      await resolve(cache, bytes("hello"));
+      const path = onlyEntry(directory);
+      rmSync(path);
+      execFileSync("mkfifo", [path]);
+      cache.clearMemory();
+      assertStrictEquals((await resolve(cache, bytes("hello"))).from, "recompiled");
+      cache.clearMemory();
+      assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
+    }),
+);
+
+bothWays(
+  "links in the places of account and locks lead to nothing being written",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      if (isWindows) return;
+      const root = `${directory}/cache/v1`;
+      const cache = new ModuleCache({ engine: new TextEngine(), directory: `${directory}/cache`, onWarning: () => {} });
+      const { key } = await resolve(cache, bytes("hello"));
+      writeFileSync(`${directory}/precious`, "untouched");
+      for (const path of [`${root}/account`, `${root}/locks/${key.slice(0, 2)}`]) {
+        rmSync(path, { force: true });
+        symlinkSync(`${directory}/precious`, path);
+      }
+      await cache.delete(key);
+      assertStrictEquals((await resolve(cache, bytes("hello"))).from, "compiled");
+      cache.clearMemory();
+      assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
+      assertStrictEquals(readFileSync(`${directory}/precious`, "utf8"), "untouched");
+      assertStrictEquals(lstatSync(`${root}/account`).isSymbolicLink(), false);
+    }),
+);
+
+class NativeEngine extends TextEngine {
+  readonly native = true;
+}
+
+/** A native engine neither takes an entry from here nor leaves one, and says why. */
+async function expectUntrusted(directory: string, isSync: boolean): Promise<void> {
+  const warnings: CacheError[] = [];
+  const engine = new NativeEngine("native");
+  const cache = new ModuleCache<TextModule>({ engine, directory, onWarning: (warning) => warnings.push(warning) });
+  const before = readdirSync(directory, { recursive: true });
+  for (let i = 0; i < 2; i++) {
+    const { from, module } = isSync ? cache.resolveSync(bytes("hello")) : await cache.resolve(bytes("hello"));
+    assertEquals([from, module.text], ["compiled", "hello"]);
+    cache.clearMemory();
+  }
+  assertEquals(warnings.map(({ code }) => code), ["UNTRUSTED"]);
+  assertEquals(readdirSync(directory, { recursive: true }), before);
+  const strict = new ModuleCache<TextModule>({ engine, directory, strict: true });
+  assertStrictEquals((await assertRejects(() => strict.resolve(bytes("hello")), CacheError)).code, "UNTRUSTED");
+}
+
+for (const isSync of [false, true]) {
+  const kind = isSync ? "sync" : "async";
+
+  test(`a native engine refuses what others can write, ${kind}`, async () => {
+    await inDirectory(async (directory) => {
+      if (isWindows) return;
+      const trusted = new ModuleCache<TextModule>({ engine: new NativeEngine("native"), directory, strict: true });
+      assertStrictEquals(trusted.status().disk, "read-write");
+      await trusted.resolve(bytes("hello"));
+      const entry = onlyEntry(directory);
+      const places = [directory, `${directory}/v1`, dirname(dirname(entry)), dirname(entry), entry];
+      for (const [i, place] of places.entries()) {
+        const { mode, gid, uid } = statSync(place);
+        for (const exposing of [0o020, 0o002]) {
+          chmodSync(place, mode | exposing);
+          await expectUntrusted(directory, isSync).catch((cause) => {
+            throw new Error(`${place} with ${exposing.toString(8)}`, { cause });
+          });
+          // What is below the root depends on the code.
+          const { disk, reason } = trusted.status();
+          assertStrictEquals(disk, i < 2 ? "off" : "read-write");
+          if (i < 2) assert(reason!.includes(place));
+        }
+        chmodSync(place, mode & 0o777);
+        if (!isRoot) continue;
+        chownSync(place, 12345, gid);
+        await expectUntrusted(directory, isSync);
+        chownSync(place, uid, gid);
+      }
+      const hit = new ModuleCache({ engine: hitsOnly(new NativeEngine("native")), directory, strict: true });
+      assertStrictEquals((isSync ? hit.resolveSync(bytes("hello")) : await hit.resolve(bytes("hello"))).from, "disk");
+    });
+  });
+}
+
+test("an engine that is not native takes what it verified from anywhere", async () => {
+  await inDirectory(async (directory) => {
+    if (isWindows) return;
+    chmodSync(directory, 0o777);
+    const cache = new ModuleCache({ engine: new TextEngine(), directory, strict: true });
+    await cache.resolve(bytes("hello"));
+    assertStrictEquals(cache.status().disk, "read-write");
+    assertStrictEquals(entriesIn(directory).length, 1);
+  });
+});
+
+test("a native engine follows the link that its user gave, and none below", async () => {
+  await inDirectory(async (directory) => {
+    if (isWindows) return;
+    symlinkSync(directory, `${directory}/link`);
+    const options = { engine: new NativeEngine("native"), directory: `${directory}/link`, strict: true };
+    await new ModuleCache(options).resolve(bytes("hello"));
+    assertStrictEquals((await new ModuleCache(options).resolve(bytes("hello"))).from, "disk");
+    execFileSync("mv", [`${directory}/v1`, `${directory}/elsewhere`]);
+    symlinkSync(`${directory}/elsewhere`, `${directory}/v1`);
+    const error = await assertRejects(() => new ModuleCache(options).resolve(bytes("hello")), CacheError);
+    assertStrictEquals(error.code, "UNTRUSTED");
+  });
+});
+
+const deno = Object.entries(runtimes()).find(([name]) => name.startsWith("Deno"))?.[1];
+const skip = deno ? false : "needs the test task, which knows the runtimes";
+
+test("a native engine on Deno needs to know its user", { timeout: 30_000, skip }, async () => {
+  await inDirectory(async (directory) => {
+    if (isWindows) return;
+    const granted = [`--allow-read=${directory}`, `--allow-write=${directory}`, "--no-prompt"];
+    const seen: string[] = [];
+    for (const sys of [[], ["--allow-sys=uid"]]) {
+      const command = deno!.flatMap((part) => part === "-A" ? [...granted, ...sys] : [part]);
+      const { code, stdout, stderr } = await runScript(command, `${ROOT}/tests/_native.ts`, [directory]);
+      assertEquals([code, stderr], [0, ""]);
+      seen.push(stdout.trim());
+    }
+    assertEquals(seen, ["compiled off UNTRUSTED", "compiled read-write"]);
+  });
+});
