@@ -2,25 +2,48 @@
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { type Engine, ModuleCache } from "@wasm/module-cache";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { XXH3_FROM_BYTES } from "../src/checksum.ts";
 import { HEADER_BYTES } from "../src/entry.ts";
-import { bothWays, bytes, inDirectory, onlyEntry, type Resolve, TextEngine, type TextModule } from "./_tools.ts";
+import {
+  bothWays,
+  bytes,
+  entriesIn,
+  inDirectory,
+  onlyEntry,
+  type Resolve,
+  text,
+  TextEngine,
+  type TextModule,
+} from "./_tools.ts";
 
 const good = "artifact of hello";
 
 /** An engine that notices when it is given anything but what was written. */
 class WaryEngine extends TextEngine {
+  readonly artifact: string;
+
+  constructor(artifact = good) {
+    super("wary");
+    this.artifact = artifact;
+  }
+
+  override serialize(): Uint8Array {
+    return bytes(this.artifact);
+  }
+
   override deserialize(artifact: Uint8Array): TextModule | undefined {
-    assertEquals(artifact, bytes(good));
-    return super.deserialize(artifact);
+    assertStrictEquals(text(artifact), this.artifact);
+    return { text: "hello" };
   }
 }
 
+type Damage = (entry: Uint8Array) => Iterable<Uint8Array>;
+
 /** Writes each damaged form over the entry, and looks up: it is made again, and the next lookup is a hit. */
-async function expectRecompiled(resolve: Resolve, damage: (entry: Uint8Array) => Iterable<Uint8Array>): Promise<void> {
+async function expectRecompiled(resolve: Resolve, damage: Damage, engine = new WaryEngine()): Promise<void> {
   await inDirectory(async (directory) => {
-    const cache = new ModuleCache({ engine: new WaryEngine(), directory, onWarning: () => {} });
+    const cache = new ModuleCache({ engine, directory, onWarning: () => {} });
     await resolve(cache, bytes("hello"));
     const path = onlyEntry(directory);
     const entry = new Uint8Array(readFileSync(path));
@@ -42,6 +65,88 @@ bothWays("every flipped byte of an entry is found", (resolve) =>
     assertStrictEquals(entry.length, HEADER_BYTES + good.length);
     for (let i = 0; i < entry.length; i++) yield entry.map((byte, at) => at === i ? byte ^ (1 << i % 8) : byte);
   }));
+
+/** An entry of some size. */
+const large = () => new WaryEngine("artifact of hello ".repeat(4000));
+
+/** Numbers that spread, the same at every run: Knuth's multiplicative hash. */
+function spread(i: number, below: number): number {
+  return (Math.imul(i + 1, 0x9e3779b1) >>> 0) % below;
+}
+
+bothWays(
+  "a thousand flipped bits of a large payload are found",
+  (resolve) =>
+    expectRecompiled(resolve, function* (entry) {
+      for (let i = 0; i < 1000; i++) {
+        const damaged = entry.slice();
+        const at = HEADER_BYTES + spread(i, entry.length - HEADER_BYTES);
+        damaged[at]! ^= 1 << i % 8;
+        yield damaged;
+      }
+    }, large()),
+);
+
+bothWays(
+  "two hundred truncations of a large entry are found",
+  (resolve) =>
+    expectRecompiled(resolve, function* (entry) {
+      for (let i = 0; i < 200; i++) yield entry.slice(0, spread(i, entry.length));
+    }, large()),
+);
+
+bothWays(
+  "entries that change places, or come from another engine, are found",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const engine = new TextEngine();
+      const cache = new ModuleCache({ engine, directory, onWarning: () => {} });
+      const pathOf = async (word: string, of = cache) => {
+        const { key } = await resolve(of, bytes(word));
+        return entriesIn(directory).find((path) => path.endsWith(`${key.slice(2)}`))!;
+      };
+      const [one, two] = [await pathOf("one"), await pathOf("two")];
+      const foreign = await pathOf("one", new ModuleCache({ engine: new TextEngine("text-2"), directory }));
+      renameSync(one, `${one}.swap`);
+      renameSync(two, one);
+      renameSync(`${one}.swap`, two);
+      const lookup = async (word: string) => {
+        cache.clearMemory();
+        const { from, module } = await resolve(cache, bytes(word));
+        assertStrictEquals(module.text, word);
+        return from;
+      };
+      assertEquals([await lookup("one"), await lookup("two")], ["recompiled", "recompiled"]);
+      assertEquals([await lookup("one"), await lookup("two")], ["disk", "disk"]);
+      renameSync(foreign, one);
+      assertEquals([await lookup("one"), await lookup("one")], ["recompiled", "disk"]);
+    }),
+);
+
+bothWays(
+  "zeroes, nothing, and a directory in an entry's place cost the entry alone",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const cache = new ModuleCache({ engine: new WaryEngine(), directory, onWarning: () => {} });
+      const lookup = async () => {
+        cache.clearMemory();
+        const { from, module } = await resolve(cache, bytes("hello"));
+        assertStrictEquals(module.text, "hello");
+        return from;
+      };
+      await lookup();
+      const path = onlyEntry(directory);
+      for (const content of [new Uint8Array(), new Uint8Array(1), new Uint8Array(HEADER_BYTES), new Uint8Array(5000)]) {
+        writeFileSync(path, content);
+        assertEquals([await lookup(), await lookup()], ["recompiled", "disk"]);
+      }
+      rmSync(path);
+      mkdirSync(path);
+      assertEquals([await lookup(), await lookup()], ["compiled", "compiled"]);
+      rmdirSync(path);
+      assertEquals([await lookup(), await lookup()], ["compiled", "disk"]);
+    }),
+);
 
 bothWays(
   "every truncation of an entry is found, and bytes at its end",

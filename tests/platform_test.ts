@@ -1,14 +1,14 @@
 // The platforms under their contract, and how one is chosen.
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { statSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { perform, runSync } from "../src/effect.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
 import { MemoryFiles, memoryPlatform } from "../src/platform/memory.ts";
-import { nativeSha256, webPlatform } from "../src/platform/web.ts";
+import { nativeHmacSha256, nativeSha256, webPlatform } from "../src/platform/web.ts";
 import { inDirectory, thisRuntime } from "./_tools.ts";
 import { platformContract } from "./contract/platform.ts";
 
@@ -18,7 +18,8 @@ platformContract("memory", async (body) => {
   const files = new MemoryFiles();
   const sha256 = nativeSha256((data) => createHash("sha256").update(data).digest());
   files.directories.add("/cache");
-  await body({ platform: memoryPlatform(files, sha256), directory: "/cache" });
+  const hmacSha256 = nativeHmacSha256((key, data) => createHmac("sha256", key).update(data).digest());
+  await body({ platform: { ...memoryPlatform(files, sha256), hmacSha256 }, directory: "/cache" });
 });
 
 test("detectPlatform finds the runtime by its own global", () => {

@@ -82,6 +82,69 @@ export function platformContract(
       assertStrictEquals(await readAll(files, `${directory}/a`), "first");
     });
 
+    check("appends to a file that is there, and gives what it holds", async (files, directory) => {
+      assertStrictEquals(await codeOf(files.append(`${directory}/a`, bytes("1"), 100)), "ENOENT");
+      await take(files.create(`${directory}/a`, [bytes("1234")]));
+      assertStrictEquals(text(await take(files.append(`${directory}/a`, bytes("56"), 100))), "123456");
+      assertStrictEquals(text(await take(files.append(`${directory}/a`, bytes("78"), 5))), "12345");
+      assertStrictEquals(await readAll(files, `${directory}/a`), "12345678");
+      assertStrictEquals(await codeOf(files.append(directory, bytes("1"), 100)), "EISDIR");
+    });
+
+    check("appends whole pieces when many do", async (files, directory) => {
+      await take(files.create(`${directory}/a`, []));
+      const pieces = Array.from({ length: 100 }, (_, i) => String(i).padStart(8, "."));
+      await Promise.all(pieces.map((piece) => take(files.append(`${directory}/a`, bytes(piece), 8))));
+      assertEquals((await readAll(files, `${directory}/a`)).match(/.{8}/g)!.sort(), pieces.sort());
+    });
+
+    check("lists files with size and time, and sets that", async (files, directory) => {
+      await take(files.makeDirectory(`${directory}/folder`));
+      await take(files.create(`${directory}/a`, [bytes("1234")]));
+      await take(files.touch(`${directory}/a`, 1_600_000_000_000));
+      assertEquals(await take(files.listFiles(directory)), [{ name: "a", size: 4, modifiedMs: 1_600_000_000_000 }]);
+      assertStrictEquals((await take(files.read(`${directory}/a`, 4, () => 0))).modifiedMs, 1_600_000_000_000);
+      assertStrictEquals(await codeOf(files.touch(`${directory}/none`, 0)), "ENOENT");
+      assertStrictEquals(await codeOf(files.listFiles(`${directory}/none`)), "ENOENT");
+      assertStrictEquals(await codeOf(files.listFiles(`${directory}/a`)), "ENOTDIR");
+    });
+
+    check("removes directories that are empty, and no others", async (files, directory) => {
+      await take(files.makeDirectory(`${directory}/a/b`));
+      assertNotEquals(await codeOf(files.removeDirectory(`${directory}/a`)), "no error");
+      await take(files.removeDirectory(`${directory}/a/b`));
+      assertEquals(await take(files.list(`${directory}/a`)), []);
+    });
+
+    check("finds a directory of its own exposed to nobody", async (files, directory) => {
+      await take(files.makeDirectory(`${directory}/a`));
+      await take(files.create(`${directory}/a/b`, []));
+      assertEquals([
+        await take(files.exposure(`${directory}/a`, true)),
+        await take(files.exposure(`${directory}/a/b`, false)),
+      ], [
+        undefined,
+        undefined,
+      ]);
+      assertStrictEquals(await codeOf(files.exposure(`${directory}/none`, true)), "ENOENT");
+    });
+
+    check("makes the HMAC-SHA-256 of RFC 4231", async (_files, _directory, platform) => {
+      const hex = async (key: Uint8Array<ArrayBuffer>, data: string) =>
+        [...await take(platform.hmacSha256(key, bytes(data)))].map((byte) => byte.toString(16).padStart(2, "0")).join(
+          "",
+        );
+      const first = await hex(new Uint8Array(20).fill(0x0b), "Hi There");
+      assertStrictEquals(first, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+      const second = await hex(bytes("Jefe"), "what do ya want for nothing?");
+      assertStrictEquals(second, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+      const large = await hex(
+        new Uint8Array(131).fill(0xaa),
+        "Test Using Larger Than Block-Size Key - Hash Key First",
+      );
+      assertStrictEquals(large, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    });
+
     check("renames over another file", async (files, directory) => {
       await take(files.create(`${directory}/a`, [bytes("newer")]));
       await take(files.create(`${directory}/b`, [bytes("older")]));
