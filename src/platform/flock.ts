@@ -1,11 +1,12 @@
 // flock(2) by foreign function interface: what it takes and what its answers mean. How C is called differs by runtime.
 
-import { type LockDescriptor, nodeProcess } from "./node_files.ts";
+import { builtin, type LockDescriptor, nodeProcess } from "./node_files.ts";
 
+const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
-/** EWOULDBLOCK on Linux, on macOS and the BSDs, and 0 for an errno that could not be read. */
-const WOULD_BLOCK = [11, 35, 0];
+/** EWOULDBLOCK on Linux, on macOS and the BSDs. */
+const WOULD_BLOCK = [11, 35];
 
 /** The C functions that locking calls. */
 export interface LockCalls {
@@ -25,13 +26,29 @@ export function flock(load: (library: string, errnoName: string) => LockCalls): 
   const { platform, arch } = nodeProcess();
   if (platform === "win32") return undefined;
   let calls: LockCalls | undefined;
-  return (descriptor) => {
+  return (descriptor, path) => {
     calls ??= loadFirst(load, platform, arch);
     if (calls.flock(descriptor, LOCK_EX | LOCK_NB) === 0) return true;
     const errno = calls.errno();
-    if (WOULD_BLOCK.includes(errno)) return false;
+    if (errno === 0 ? canLockIn(path.slice(0, path.lastIndexOf("/")), calls) : WOULD_BLOCK.includes(errno)) {
+      return false;
+    }
     throw Object.assign(new Error(`Cannot lock file: flock gives errno ${errno}`), { code: "ENOLCK" });
   };
+}
+
+/**
+ * Tells whether the file system has locks, where errno does not: nobody locks the directory but by this, so that it is
+ * only refused where all locks are. To take every refusal for a held lock would be to wait for nothing.
+ */
+function canLockIn(directory: string, calls: LockCalls): boolean {
+  const { closeSync, openSync } = builtin("node:fs");
+  const descriptor = openSync(directory, "r");
+  try {
+    return calls.flock(descriptor, LOCK_SH | LOCK_NB) === 0;
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function loadFirst(load: (library: string, errnoName: string) => LockCalls, os: string, arch: string): LockCalls {

@@ -48,8 +48,8 @@ export function builtin<K extends keyof Builtins>(name: K): Builtins[K] {
   return nodeProcess().getBuiltinModule(name) as Builtins[K];
 }
 
-/** Locks a file by descriptor: `true` taken, `false` held elsewhere; throws where it cannot lock at all. */
-export type LockDescriptor = (descriptor: number) => boolean;
+/** Locks an open file of that path: `true` taken, `false` held elsewhere; throws where it cannot lock at all. */
+export type LockDescriptor = (descriptor: number, path: string) => boolean;
 
 /**
  * Files of Node and Bun.
@@ -160,7 +160,7 @@ function lock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {
   const descriptor = fs.openSync(path, flags("O_RDWR"));
   let locked = false;
   try {
-    locked = lockDescriptor(descriptor);
+    locked = lockDescriptor(descriptor, path);
   } finally {
     if (!locked) fs.closeSync(descriptor);
   }
