@@ -7,22 +7,24 @@
 
 import { createHash } from "node:crypto";
 import type { ModuleCacheOptions, Resolved } from "@wasm/module-cache";
-import type { Context } from "../src/context.ts";
-import { type Effect, immediate, type Operation } from "../src/effect.ts";
+import type { Context, Storage } from "../src/context.ts";
+import { type Effect, immediate, type Operation, runSync } from "../src/effect.ts";
+import { codeAsArtifact } from "../src/engine/calls.ts";
 import { systemCode } from "../src/errors.ts";
 import { lookup } from "../src/lookup.ts";
 import { openContext } from "../src/options.ts";
 import { MemoryFiles, memoryPlatform } from "../src/platform/memory.ts";
 import type { Lock } from "../src/platform/platform.ts";
 import { nativeSha256 } from "../src/platform/web.ts";
+import type { WriteBehind } from "../src/write_behind.ts";
 import { bytes, TextEngine, type TextModule } from "./_tools.ts";
 
-/** One lookup. */
+/** One lookup, or a prune where there is no code. */
 export interface TaskPlan {
   /** Which process does it; tasks of one process share a cache. */
   readonly process: number;
   /** The code. */
-  readonly code: string;
+  readonly code?: string;
   /** Whether it is a synchronous lookup: nothing else of its process runs until it ends. */
   readonly isSync?: boolean;
 }
@@ -33,18 +35,26 @@ export interface Scenario {
   readonly tasks: readonly TaskPlan[];
   /** How many processes may die, at any step. */
   readonly deaths?: number;
-  /** Files that are there at the start. */
-  readonly files?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  /** Codes that other processes looked up before, at the times 0, 1, 2, …; a prune has removed none of them. */
+  readonly before?: readonly string[];
+  /** Whether those entries have become too old. */
+  readonly isLater?: boolean;
+  /** Whether the engine keeps code, so that writes are tasks of their own. */
+  readonly keepsCode?: boolean;
+  /** Limit of the directory, bytes. */
+  readonly maxDiskBytes?: number;
 }
 
 /** How a task stands. */
 export interface TaskState {
   readonly plan: TaskPlan;
-  readonly operation: Operation<Resolved<TextModule>>;
+  readonly operation: Operation<unknown>;
   pending?: Effect<unknown>;
   /** Waits for another task of its process, or for time to pass. */
   waiting?: "join" | "pause";
   joined?: { value: unknown } | { error: unknown };
+  isDone?: boolean;
+  /** What a lookup gave. */
   result?: Resolved<TextModule>;
   error?: unknown;
   isDead: boolean;
@@ -52,6 +62,7 @@ export interface TaskState {
 
 interface Process {
   readonly context: Context<TextModule>;
+  readonly storage: Storage;
   readonly engine: TextEngine;
   readonly locks: Set<Lock>;
   readonly warnings: string[];
@@ -82,7 +93,7 @@ export interface Explored {
 }
 
 /** Steps that touch nothing that others see. */
-const LOCAL = new Set(["sha256", "xxh3", "compile", "serialize", "deserialize"]);
+const LOCAL = new Set(["sha256", "xxh3", "begin compile", "compile", "serialize", "deserialize", "turn"]);
 
 /** The step before a task's first. */
 const START = immediate("start", () => undefined);
@@ -117,7 +128,7 @@ function assertGoesOn(world: World, choices: readonly Choice[]): void {
 }
 
 function checkEnd(world: World, check: (world: World) => void): void {
-  const waits = world.tasks.filter(({ result, error, isDead }) => !result && !error && !isDead);
+  const waits = world.tasks.filter(({ isDone, error, isDead }) => !isDone && !error && !isDead);
   if (waits.length > 0) throw new Error(`tasks wait for ever: ${waits.map(({ pending }) => pending?.name)}`);
   check(world);
 }
@@ -143,29 +154,38 @@ async function replay(scenario: Scenario, schedule: readonly Choice[]): Promise<
   return world;
 }
 
-function begin({ tasks, files: given = new Map() }: Scenario): World {
+function begin(scenario: Scenario): World {
   const files = new MemoryFiles();
   files.directories.add("/cache");
-  for (const [path, content] of given) addFile(files, path, content);
   const world: World = { files, processes: new Map(), tasks: [], clockMs: 0, deaths: 0 };
-  for (const plan of tasks) {
-    const process = world.processes.get(plan.process) ?? openProcess(world, plan.process);
+  for (const code of scenario.before ?? []) {
+    const { context, storage } = openProcess(world, { ...scenario, maxDiskBytes: undefined }, 0);
+    runSync(lookup(context, bytes(code), undefined));
+    for (const { operation } of world.tasks.splice(0)) runSync(operation);
+    runSync(storage.housekeeping.prune());
+    files.nowMs++;
+  }
+  if (scenario.isLater) files.nowMs += 31 * 24 * 3_600_000;
+  for (const plan of scenario.tasks) {
+    const process = world.processes.get(plan.process) ?? openProcess(world, scenario, plan.process);
     world.processes.set(plan.process, process);
-    const operation = lookup(process.context, bytes(plan.code), undefined);
+    const operation = plan.code === undefined
+      ? process.storage.housekeeping.prune()
+      : lookup(process.context, bytes(plan.code), undefined);
     world.tasks.push({ plan, operation, pending: START, isDead: false });
   }
   return world;
 }
 
-function addFile(files: MemoryFiles, path: string, content: Uint8Array<ArrayBuffer>): void {
-  for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
-    files.directories.add(path.slice(0, at));
-  }
-  files.content.set(path, content);
+/** What the host engine is, for text. */
+class CopyEngine extends TextEngine {
+  override readonly compile = (code: Uint8Array): TextModule => super.compile(code);
+  override readonly serialize = codeAsArtifact as unknown as TextEngine["serialize"];
+  override readonly deserialize = this.compile;
 }
 
-function openProcess(world: World, id: number): Process {
-  const engine = new TextEngine();
+function openProcess(world: World, { keepsCode, maxDiskBytes }: Scenario, id: number): Process {
+  const engine = keepsCode ? new CopyEngine() : new TextEngine();
   const locks = new Set<Lock>();
   const warnings: string[] = [];
   let names = 0;
@@ -187,9 +207,20 @@ function openProcess(world: World, id: number): Process {
   const options: ModuleCacheOptions<TextModule> = {
     engine,
     directory: "/cache",
+    maxDiskBytes,
     onWarning: ({ code, cause }) => warnings.push(`${code} ${systemCode(cause)}`),
   };
-  return { context: openContext(options, platform), engine, locks, warnings, history: "" };
+  const opened = openContext(options, platform);
+  const storage = { ...opened.storage as Storage, behind: behindIn(world, id) };
+  return { context: { ...opened, storage }, storage, engine, locks, warnings, history: "" };
+}
+
+/** Writes behind the callers' backs: each is a task of its own. */
+function behindIn(world: World, process: number): WriteBehind {
+  const schedule: WriteBehind["schedule"] = (_key, _bytes, write) => {
+    world.tasks.push({ plan: { process }, operation: write(), pending: START, isDead: false });
+  };
+  return { schedule, settle: () => immediate("settle", () => {}) } as unknown as WriteBehind;
 }
 
 /** Which steps can come next. */
@@ -225,7 +256,7 @@ async function resultOf(
   world: World,
   task: TaskState,
   effect: Effect<unknown>,
-): Promise<(() => IteratorResult<Effect<unknown>, Resolved<TextModule>>) | undefined> {
+): Promise<(() => IteratorResult<Effect<unknown>, unknown>) | undefined> {
   const { operation, plan: { isSync } } = task;
   if (effect.name === "join" && !isSync) {
     if (!task.waiting) {
@@ -271,7 +302,7 @@ async function resultOf(
 function advance(
   world: World,
   task: TaskState,
-  resume: () => IteratorResult<Effect<unknown>, Resolved<TextModule>>,
+  resume: () => IteratorResult<Effect<unknown>, unknown>,
 ): void {
   delete task.pending;
   try {
@@ -286,8 +317,11 @@ function advance(
       }
       step = task.operation.next(value);
     }
-    if (step.done) task.result = step.value;
-    else task.pending = step.value;
+    if (!step.done) task.pending = step.value;
+    else {
+      task.isDone = true;
+      if (task.plan.code !== undefined) task.result = step.value as Resolved<TextModule>;
+    }
   } catch (error) {
     task.error = error;
   }
@@ -299,7 +333,7 @@ function die(world: World, id: number): void {
   world.deaths++;
   for (const lock of world.processes.get(id)!.locks) lock.release();
   for (const task of world.tasks) {
-    if (task.plan.process === id && !task.result && !task.error) task.isDead = true;
+    if (task.plan.process === id && !task.isDone && !task.error) task.isDead = true;
   }
   world.processes.get(id)!.history += "dies";
 }
@@ -315,9 +349,11 @@ function stateOf(world: World): string {
     path + fingerprint(data)
   );
   const tasks = world.tasks.map(({ waiting, joined, isDead }) => `${waiting}${joined !== undefined}${isDead}`);
+  const times = [...world.files.modified].sort(([a], [b]) => a < b ? -1 : 1);
   return JSON.stringify([
     histories,
     files,
+    times,
     [...world.files.directories].sort(),
     world.files.isUnlocked,
     tasks,
