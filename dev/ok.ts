@@ -10,7 +10,7 @@ const checks: Record<string, string[]> = {
   "format": ["fmt", "--check", "--config", config],
   "lint": ["lint", "--config", config],
   "types": ["check", ...configured, "mod.ts", "tests", "bench", "dev"],
-  "types of the examples": ["check", ...configured, "--doc", "README.md", "mod.ts", "src"],
+  "types of the examples": ["check", ...configured, "--doc", "README.md", "docs", "mod.ts", "src"],
   "docs": ["run", "-A", ...configured, "dev/doc_lint.ts"],
   "publish": ["publish", "--dry-run", "--allow-dirty", ...configured],
 };

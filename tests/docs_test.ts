@@ -24,7 +24,8 @@ function examplesIn(path: string): Example[] {
 
 const sources = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
   .map((path) => `src/${path.replaceAll("\\", "/")}`).filter((path) => path.endsWith(".ts"));
-const examples = ["README.md", "mod.ts", ...sources].flatMap(examplesIn);
+const pages = readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`);
+const examples = ["README.md", ...pages, "mod.ts", ...sources].flatMap(examplesIn);
 
 /** What the `console.log` lines with a comment say they print. */
 function promised(source: string): string[] {
