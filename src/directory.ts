@@ -103,12 +103,11 @@ export class Directory {
    * @param isNative Machine code is to be loaded.
    */
   *status(isNative: boolean): Operation<DiskStatus> {
-    const danger = isNative ? yield* this.mustNotTrust() : undefined;
-    if (danger) return { disk: "off", reason: danger.reason };
-    const refusal = this.mustNotRead ?? this.mustNotWrite ?? (yield* this.#tryToWrite());
+    const unreadable = this.mustNotRead ?? (isNative ? yield* this.mustNotTrust() : undefined);
+    if (unreadable) return { disk: "off", reason: unreadable.reason };
+    const refusal = this.mustNotWrite ?? (yield* this.#tryToWrite());
     if (!refusal) return { disk: "read-write" };
     const { reason } = refusal;
-    if (this.mustNotRead) return { disk: "off", reason };
     try {
       yield* perform(this.#files.list(this.#options.path));
       return { disk: "read-only", reason };
