@@ -1,5 +1,8 @@
-// Passes all tests on Deno, Bun and Node, compares their counts, and ends with the sum.
+// Passes all tests on Deno, Bun and Node, compares their counts, puts processes of all under load, and ends with the sum.
+// `task test --quick` leaves the load away, which takes four minutes.
 
+import { longRun } from "./long_run.ts";
+import { stress } from "./stress.ts";
 import { chooseConfig, findRuntimes, installPackages, run, type Runtime } from "./tools.ts";
 
 interface Tally {
@@ -9,10 +12,7 @@ interface Tally {
 }
 
 /** Runs the tests everywhere; gives the sum. */
-export async function testAll(): Promise<Tally> {
-  const config = await chooseConfig();
-  await installPackages();
-  const runtimes = await findRuntimes(config);
+async function testAll(runtimes: readonly Runtime[], config: string): Promise<Tally> {
   const env = {
     TEST_RUNTIMES: JSON.stringify(Object.fromEntries(runtimes.map(({ name, command }) => [name, command]))),
   };
@@ -37,7 +37,7 @@ export async function testAll(): Promise<Tally> {
 }
 
 /** The closing line. */
-export function closingLine({ passed, failed, skipped }: Tally): string {
+function closingLine({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
@@ -68,8 +68,20 @@ function tallyOf(output: string): Tally {
   };
 }
 
-if (import.meta.main) {
-  const sum = await testAll();
-  console.log(`\nAll runtimes:\n${closingLine(sum)}`);
-  Deno.exit(sum.failed > 0 || sum.passed === 0 ? 1 : 0);
+/** Puts processes of all runtimes under load, in the short form; adds to the sum. */
+async function load(runtimes: readonly Runtime[], sum: Tally): Promise<void> {
+  console.log("\n== Load");
+  for (const run of [() => stress({ rounds: 20, runtimes }), () => longRun({ minutes: 2, runtimes })]) {
+    const { passed, failed } = await run();
+    sum.passed += passed;
+    sum.failed += failed;
+  }
 }
+
+const config = await chooseConfig();
+await installPackages();
+const runtimes = await findRuntimes(config);
+const sum = await testAll(runtimes, config);
+if (!Deno.args.includes("--quick")) await load(runtimes, sum);
+console.log(`\nAll runtimes:\n${closingLine(sum)}`);
+Deno.exit(sum.failed > 0 || sum.passed === 0 ? 1 : 0);

@@ -44,8 +44,8 @@ const CACHEDIR_TAG = new TextEncoder().encode(
 /** Longest wait between two tries for a lock: how late a waiter may notice that the holder is gone. */
 const MAX_LOCK_POLL_MS = 20;
 
-/** How many locks a cache holds at a time, at most. */
-const MAX_LOCKS = 64;
+/** How many locks a cache holds at a time, at most: more compiles at once help nobody, and each takes a descriptor. */
+const MAX_LOCKS = 32;
 
 /** A directory that a cache was given. */
 export class Directory {
@@ -57,6 +57,7 @@ export class Directory {
   readonly #files: Files;
   readonly #options: DirectoryOptions;
   readonly #held = new Map<string, HeldLock>();
+  #beingTaken = 0;
 
   /** Touches nothing yet. */
   constructor(platform: Platform, files: Files, options: DirectoryOptions) {
@@ -126,9 +127,11 @@ export class Directory {
     } catch (error) {
       if (systemCode(error) !== "ENOENT") throw error;
     }
+    // What is missing makes this happen again: the tag comes before it.
+    yield* perform(this.#files.makeDirectory(this.root));
+    yield* this.#tag(`${this.#options.path}/CACHEDIR.TAG`);
     yield* perform(this.#files.makeDirectory(this.temporary));
     yield* perform(this.#files.makeDirectory(`${this.root}/locks`));
-    yield* this.#tag(`${this.#options.path}/CACHEDIR.TAG`);
     return yield* perform(effect);
   }
 
@@ -143,12 +146,16 @@ export class Directory {
       yield* this.within(this.#files.create(temporary, parts));
       yield* this.#moveInto(temporary, path);
     } catch (error) {
-      try {
-        yield* perform(this.#files.remove(temporary));
-      } catch {
-        // It was not made, or cannot be removed now and is swept later: the first error is the one to tell.
-      }
+      yield* this.#discard(temporary);
       throw error;
+    }
+  }
+
+  *#discard(path: string): Operation<void> {
+    try {
+      yield* perform(this.#files.remove(path));
+    } catch {
+      // It was not made, or is swept later: what went wrong before is what there is to tell.
     }
   }
 
@@ -175,7 +182,7 @@ export class Directory {
    *
    * @param stripe Which of the 256 locks, two hexadecimal digits.
    * @returns `undefined` where this platform has no lock, or it is held and this run must not wait; also where this cache
-   * holds many, for in a burst the descriptors are needed for files.
+   * held too many others all the time, so that there were no descriptors to spare.
    * @throws {CacheError} `LOCK_TIMEOUT` or `IO`.
    */
   *lock(stripe: string): Operation<Lock | undefined> {
@@ -184,13 +191,15 @@ export class Directory {
     const deadline = clock() + lockTimeoutMs;
     let isLate = false;
     for (let delayMs = 1; this.#files.tryLock; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
-      const lock = this.#held.size < MAX_LOCKS ? yield* this.tryLock(stripe) : this.#share(stripe);
+      const mayTake = this.#held.size + this.#beingTaken < MAX_LOCKS;
+      const lock = mayTake ? yield* this.tryLock(stripe) : this.#share(stripe);
       if (lock) return lock;
+      if (isLate && !mayTake) return undefined;
       if (isLate) {
         const path = this.#lockPath(stripe);
         throw new CacheError("LOCK_TIMEOUT", `Cannot lock ${path}: held elsewhere for ${lockTimeoutMs} ms`, { path });
       }
-      if (this.#held.size >= MAX_LOCKS || !(yield* perform(pause(delayMs)))) return undefined;
+      if (!(yield* perform(pause(delayMs)))) return undefined;
       isLate = clock() >= deadline;
     }
   }
@@ -205,6 +214,7 @@ export class Directory {
     const shared = this.#share(name);
     if (shared || !this.#files.tryLock) return shared;
     const path = this.#lockPath(name);
+    this.#beingTaken++;
     try {
       const lock = yield* this.within(this.#files.tryLock(path));
       if (!lock) return undefined;
@@ -212,6 +222,8 @@ export class Directory {
       return this.#share(name);
     } catch (error) {
       throw ioFault("lock", path, error);
+    } finally {
+      this.#beingTaken--;
     }
   }
 
@@ -223,7 +235,11 @@ export class Directory {
     const release = () => {
       if (--held.users > 0) return;
       this.#held.delete(stripe);
-      held.lock.release();
+      try {
+        held.lock.release();
+      } catch {
+        // Whatever it is, the descriptor is gone, and the lock with it.
+      }
     };
     return { release };
   }
@@ -247,7 +263,9 @@ export class Directory {
     try {
       yield* perform(this.#files.create(path, [CACHEDIR_TAG]));
     } catch (error) {
-      if (systemCode(error) !== "EEXIST") throw error;
+      if (systemCode(error) === "EEXIST") return;
+      yield* this.#discard(path);
+      throw error;
     }
   }
 

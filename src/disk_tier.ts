@@ -37,6 +37,14 @@ export interface DiskTierParts {
   readonly secret?: Bytes | CryptoKey;
 }
 
+/** What came of writing an entry. */
+export interface Published {
+  /** `false` where another process is just making room: nothing was written then. */
+  readonly isWritten: boolean;
+  /** What could not be removed to make room for it. */
+  readonly fault?: CacheError;
+}
+
 /** Entries in a directory. */
 export class DiskTier {
   readonly #parts: DiskTierParts;
@@ -87,10 +95,10 @@ export class DiskTier {
    * Writes an entry: a new file, then a rename over whatever stands there. Never changes a published file.
    *
    * @param options `isCode`: the payload is the code itself, so that its digest is known.
-   * @returns `false` where another process is just making room: nothing was written then.
+   * @returns Whether it was written, and a fault of making room for it that did not hinder that.
    * @throws {CacheError} `IO` when it cannot, `LIMIT` when there is no room for it; nothing is left behind then.
    */
-  *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<boolean> {
+  *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Published> {
     const { directory, housekeeping, platform, secret } = this.#parts;
     const path = this.#pathOf(address);
     const head = yield* this.#seal({
@@ -101,13 +109,14 @@ export class DiskTier {
       payloadXxh3: isCode || secret ? undefined : yield* perform(xxh3(payload)),
       isSigned: secret !== undefined,
     });
-    if (!(yield* housekeeping.reserve(head.length + payload.length))) return false;
+    const { hasRoom, fault } = yield* housekeeping.reserve(head.length + payload.length);
+    if (!hasRoom) return { isWritten: false, fault };
     try {
       yield* directory.replace(path, [head, payload]);
     } catch (error) {
       throw ioFault("write entry", path, error);
     }
-    return true;
+    return { isWritten: true, fault };
   }
 
   /** Removes an entry; tells whether it was there. */

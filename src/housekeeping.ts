@@ -21,6 +21,14 @@ export interface Pruned extends PruneResult {
   readonly fault?: CacheError;
 }
 
+/** What came of asking for room. */
+export interface Reservation {
+  /** `false` where another process takes the room that there is, or is just making some: nothing should be written. */
+  readonly hasRoom: boolean;
+  /** The first fault that left something where it was. */
+  readonly fault?: CacheError;
+}
+
 /** The limits of a directory, kept. */
 export class Housekeeping {
   readonly #platform: Platform;
@@ -48,26 +56,26 @@ export class Housekeeping {
   /**
    * Accounts for bytes that are about to be written; where they are too much, makes room.
    *
-   * @returns `false` where other processes take the room that there is, or one process is just making some: nothing should be
-   * written then.
    * @throws {CacheError} `LIMIT` where there can be no room, `IO` where that cannot be known.
    */
-  *reserve(bytes: number): Operation<boolean> {
+  *reserve(bytes: number): Operation<Reservation> {
     const { maxBytes } = this.#limits;
     if (bytes > maxBytes) throw this.#noRoom(`its ${bytes} bytes are more than maxDiskBytes, ${maxBytes}`);
     const endTurn = yield* perform(this.#turn());
+    let fault: CacheError | undefined;
     try {
       for (let attempt = 0; attempt < 3; attempt++) {
         const balance = yield* this.#account.add(bytes);
         this.#prunedMs = balance?.prunedMs ?? this.#prunedMs;
-        if (balance && balance.bytes <= maxBytes) return true;
+        if (balance && balance.bytes <= maxBytes) return { hasRoom: true, fault };
         const left = yield* this.pruneAlone(bytes);
-        if (!left) return false;
+        if (!left) break;
         if (left.bytes + bytes > maxBytes) {
           throw this.#noRoom(left.fault?.message ?? "it is full of files being written");
         }
+        fault ??= left.fault;
       }
-      return false;
+      return { hasRoom: false, fault };
     } finally {
       endTurn();
     }

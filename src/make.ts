@@ -174,21 +174,29 @@ function* serialize<M>({ code, context }: StoredWork<M>, module: M): Operation<B
 
 /** Publishes an entry where it can; every fault leaves the directory as it was. */
 function* write<M>(work: StoredWork<M>, payload: Bytes): Operation<void> {
-  const { address, code, context: { counters, report }, storage: { behind, disk, housekeeping } } = work;
+  const { context: { report }, storage: { behind, housekeeping } } = work;
+  const fault = yield* publish(work, payload);
+  if (housekeeping.isDue) behind.schedule("prune", 0, () => prune(work));
+  if (fault) report(fault);
+}
+
+function* publish<M>(work: StoredWork<M>, payload: Bytes): Operation<CacheError | undefined> {
+  const { address, code, context: { counters }, storage: { disk } } = work;
   try {
-    counters[(yield* disk.publish(address, payload, { isCode: payload === code })) ? "writes" : "writeFailures"]++;
-    if (housekeeping.isDue) behind.schedule("prune", 0, () => prune(work));
+    const { isWritten, fault } = yield* disk.publish(address, payload, { isCode: payload === code });
+    counters[isWritten ? "writes" : "writeFailures"]++;
+    return fault;
   } catch (error) {
-    if (error instanceof CannotWait) return;
-    if (!(error instanceof CacheError)) throw error;
+    if (!(error instanceof CacheError) && !(error instanceof CannotWait)) throw error;
     counters.writeFailures++;
-    report(error);
+    return error instanceof CacheError ? error : undefined;
   }
 }
 
 function* prune<M>({ context: { report }, storage: { housekeeping } }: StoredWork<M>): Operation<void> {
   try {
-    yield* housekeeping.pruneAlone();
+    const pruned = yield* housekeeping.pruneAlone();
+    if (pruned?.fault) report(pruned.fault);
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     report(error);

@@ -2,8 +2,8 @@
 // the cache's own; of all engines, so that entries of versions no longer in use go first.
 
 import { type Directory, ioFault, isMissing } from "./directory.ts";
-import { type Effect, map, type Operation, perform } from "./effect.ts";
-import type { CacheError } from "./errors.ts";
+import { type Effect, type Operation, perform } from "./effect.ts";
+import { type CacheError, systemCode } from "./errors.ts";
 import { ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
 import type { FileInfo, Files } from "./platform/platform.ts";
 
@@ -46,6 +46,9 @@ export const HOUR_MS = 3_600_000;
 /** How many entries are kept in mind at a time, whatever their number. */
 const MAX_IN_MIND = 10_000;
 
+/** What the system says to who has no right to look. */
+const NOT_OURS = ["EACCES", "EPERM", "NotCapable"];
+
 const TEMPORARY_NAME = /^\d+-[0-9a-f-]+$/;
 
 /** One prune of a directory. */
@@ -67,6 +70,8 @@ export class Prune {
   /**
    * Removes entries that were not used for too long; then, where the rest is too much, the least recently used. What
    * vanishes or appears meanwhile is no fault. An entry used after it was looked at may go too: its reader has it open.
+   *
+   * @throws {CacheError} `IO` when it cannot be known what is there.
    */
   *run(): Operation<PruneResult> {
     const { maxAgeMs, maxBytes, nowMs, room } = this.#plan;
@@ -106,7 +111,7 @@ export class Prune {
   }
 
   *#entriesIn(path: string): Operation<Found[]> {
-    const files = yield* this.#take(path, this.#files.listFiles(path), []);
+    const files = yield* this.#listing(path, this.#files.listFiles(path));
     if (files.length === 0) yield* this.#removeEmpty(path);
     const entries: Found[] = [];
     for (const { name, size, modifiedMs } of files) {
@@ -124,7 +129,7 @@ export class Prune {
   /** A time that is still to come, by a wrong clock, would keep an entry for ever. */
   *#past(path: string, modifiedMs: number): Operation<number> {
     const { isDryRun, nowMs } = this.#plan;
-    if (modifiedMs > nowMs + HOUR_MS && !isDryRun) yield* this.#take(path, this.#files.touch(path, nowMs), undefined);
+    if (modifiedMs > nowMs + HOUR_MS && !isDryRun) yield* this.#attempt(path, this.#files.touch(path, nowMs));
     return Math.min(modifiedMs, nowMs);
   }
 
@@ -132,20 +137,18 @@ export class Prune {
   *#sweep(): Operation<void> {
     const { isDryRun, nowMs } = this.#plan;
     const path = this.#directory.temporary;
-    for (const { name, size, modifiedMs } of yield* this.#take(path, this.#files.listFiles(path), [])) {
+    for (const { name, size, modifiedMs } of yield* this.#listing(path, this.#files.listFiles(path))) {
       if (!TEMPORARY_NAME.test(name)) continue;
       const isStale = Math.abs(nowMs - modifiedMs) > HOUR_MS;
-      if (isStale && !isDryRun) yield* this.#take(path, this.#files.remove(`${path}/${name}`), undefined);
-      else this.#result.bytes += size;
+      const file = `${path}/${name}`;
+      const isGone = isStale && !isDryRun && (yield* this.#attempt(file, this.#files.remove(file)));
+      if (!isGone) this.#result.bytes += size;
     }
   }
 
   *#remove({ path, size }: Found): Operation<void> {
     const result = this.#result;
-    if (!this.#plan.isDryRun) {
-      const isGone = yield* this.#take(path, map(this.#files.remove(path), () => true), false, true);
-      if (!isGone) return;
-    }
+    if (!this.#plan.isDryRun && !(yield* this.#attempt(path, this.#files.remove(path)))) return;
     result.removedEntries++;
     result.removedBytes += size;
     result.entries--;
@@ -163,18 +166,32 @@ export class Prune {
   }
 
   *#names(path: string, pattern: RegExp): Operation<string[]> {
-    return (yield* this.#take(path, this.#files.list(path), [])).filter((name) => pattern.test(name));
+    return (yield* this.#listing(path, this.#files.list(path))).filter((name) => pattern.test(name));
   }
 
-  /** Takes a step; a fault is kept and costs only this step, and what is missing is no fault. */
-  *#take<T>(path: string, effect: Effect<T>, otherwise: T, missing: T = otherwise): Operation<T> {
+  /** Lists; what others keep to themselves is theirs, and left out with a fault. */
+  *#listing<T>(path: string, effect: Effect<T[]>): Operation<T[]> {
     try {
       return yield* perform(effect);
     } catch (error) {
-      if (isMissing(error)) return missing;
-      this.fault ??= ioFault("prune", path, error);
-      return otherwise;
+      if (isMissing(error)) return [];
+      const fault = ioFault("prune", path, error);
+      if (!NOT_OURS.includes(systemCode(error))) throw fault;
+      this.fault ??= fault;
+      return [];
     }
+  }
+
+  /** Takes a step for one file; gives `false` where that fails, and keeps the fault. What is gone already is no fault. */
+  *#attempt(path: string, effect: Effect<void>): Operation<boolean> {
+    try {
+      yield* perform(effect);
+    } catch (error) {
+      if (isMissing(error)) return true;
+      this.fault ??= ioFault("prune", path, error);
+      return false;
+    }
+    return true;
   }
 }
 

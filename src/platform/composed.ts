@@ -54,7 +54,7 @@ export interface Calls {
 }
 
 /** Files that are open at a time, at most: many cold lookups at once must not take all that a process may have. */
-const MAX_OPEN_FILES = 32;
+const MAX_OPEN_FILES = 16;
 
 /** The composed effects of a platform. */
 export function composed(
