@@ -159,15 +159,19 @@ export class Directory {
     }
   }
 
-  /** Renames into a folder that is made where it is missing: a prune may remove it when it is empty. */
+  /** Renames into a folder that is made where it is missing: a prune may remove it, and those above it, while empty. */
   *#moveInto(from: string, to: string): Operation<void> {
-    for (let attemptsLeft = 3;; attemptsLeft--) {
+    for (let attemptsLeft = 5;; attemptsLeft--) {
       try {
         return yield* perform(this.#files.rename(from, to));
       } catch (error) {
         if (systemCode(error) !== "ENOENT" || attemptsLeft === 0) throw error;
       }
-      yield* perform(this.#files.makeDirectory(to.slice(0, to.lastIndexOf("/"))));
+      try {
+        yield* perform(this.#files.makeDirectory(to.slice(0, to.lastIndexOf("/"))));
+      } catch (error) {
+        if (systemCode(error) !== "ENOENT") throw error;
+      }
     }
   }
 

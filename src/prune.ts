@@ -155,9 +155,9 @@ export class Prune {
     result.bytes -= size;
   }
 
-  /** Leaves it where a writer was faster. */
+  /** Not when room is made, which can be often: writers may be about to use it. Leaves it where one was faster. */
   *#removeEmpty(path: string): Operation<void> {
-    if (this.#plan.isDryRun) return;
+    if (this.#plan.isDryRun || this.#plan.room > 0) return;
     try {
       yield* perform(this.#files.removeDirectory(path));
     } catch {

@@ -102,7 +102,7 @@ function pick(runtimes: readonly Runtime[], random: Random): Runtime[] {
   return picked.slice(0, PROCESSES);
 }
 
-/** Codes of both engines, in an order of its own; two lanes of each, so that a death leaves several things undone. */
+/** Codes of both engines in an order of its own, three things at a time: so that a death leaves several undone. */
 function planOf(directory: string, log: string, random: Random): StressPlan {
   const slow = ARTIFACT_BYTES.map((artifactBytes, i): Wanted => ({ engine: "slow", name: `code ${i}`, artifactBytes }));
   const large = Array.from({ length: 3 }, (_, i): Wanted => (

@@ -1,12 +1,15 @@
 // Small modules, each different, and alike in all processes: an export that names it and a custom section of its own size.
 
-import { randomFrom } from "./random.ts";
+import { below, randomFrom } from "./random.ts";
 
 /** How many there are. */
 export const MODULE_COUNT = 2000;
 
 /** Longest custom section, bytes. */
 const MAX_CONTENT_BYTES = 20_000;
+
+/** Lengths are multiples of this, so that modules cannot be told apart by their length. */
+const LENGTH_STEP_BYTES = 100;
 
 /** Longest entry that there can be of one, bytes: its custom section, what else a module is made of, and a header. */
 export const MAX_ENTRY_BYTES: number = MAX_CONTENT_BYTES + 300;
@@ -35,7 +38,7 @@ export function isCompiledFrom({ name, contentBytes }: SmallModule, module: WebA
 function smallModule(i: number): SmallModule {
   const random = randomFrom(i);
   const name = `module ${i}`;
-  const contentBytes = 100 + Math.floor(random() * (MAX_CONTENT_BYTES - 100));
+  const contentBytes = LENGTH_STEP_BYTES * (1 + below(random, MAX_CONTENT_BYTES / LENGTH_STEP_BYTES));
   const content = new Uint8Array(contentBytes).map(() => random() * 256);
   const label = [...new TextEncoder().encode(name)];
   const sections = [
