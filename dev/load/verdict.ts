@@ -20,6 +20,9 @@ const SPARE_DESCRIPTORS = 4;
 const MEMORY_RATIO = 1.25;
 const SPARE_MEMORY_BYTES = 50_000_000;
 
+/** Caches of a process that write to a directory at once. */
+const CACHES = 2;
+
 /** Fewer lookups than this prove nothing. */
 const MIN_LOOKUPS = 10_000;
 
@@ -61,11 +64,11 @@ export function lookupFaults({ name, reports }: Reported): string[] {
 }
 
 /**
- * What is wrong with what was seen on the disk: it may be more than the limit by one entry for each process, for each may
- * be just writing one that was allowed before another process counted what is there.
+ * What is wrong with what was seen on the disk: it may be more than the limit by one entry for each cache, for each may be
+ * just writing one that was allowed before another cache counted what is there.
  */
 export function diskFaults({ maxDiskBytes, mostBytes, looks, falls }: Watched, processes: number): string[] {
-  const most = maxDiskBytes === 0 ? 0 : maxDiskBytes + processes * MAX_ENTRY_BYTES;
+  const most = maxDiskBytes === 0 ? 0 : maxDiskBytes + processes * CACHES * MAX_ENTRY_BYTES;
   const faults: string[] = [];
   if (looks < 10) faults.push(`the disk was looked at ${looks} times only`);
   if (mostBytes > most) {
