@@ -6,6 +6,7 @@ import type { Engine } from "./engine/engine.ts";
 import type { CacheError } from "./errors.ts";
 import type { Flights } from "./flights.ts";
 import type { Housekeeping } from "./housekeeping.ts";
+import type { Locks } from "./locks.ts";
 import type { MemoryTier } from "./memory_tier.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
 import type { WriteBehind } from "./write_behind.ts";
@@ -78,8 +79,10 @@ export interface Context<M> {
 
 /** The disk side of a cache. */
 export interface Storage {
-  /** What may be done, and the locks. */
+  /** What may be done. */
   readonly directory: Directory;
+  /** The locks. */
+  readonly locks: Locks;
   /** The entries. */
   readonly disk: DiskTier;
   /** The limits. */

@@ -1,9 +1,9 @@
-// The cache's directory: what may be done in it and why not more, its fixed files, and the locks. Knows no entries.
+// The cache's directory: what may be done in it and why not more, and how files come into it. Knows no entries.
 
 import { type Effect, type Operation, perform } from "./effect.ts";
 import { FORMAT_VERSION } from "./entry.ts";
 import { CacheError, systemCode } from "./errors.ts";
-import type { Files, Lock, Platform } from "./platform/platform.ts";
+import type { Files } from "./platform/platform.ts";
 
 /** What the disk tier can do here, and why not more. */
 export interface DiskStatus {
@@ -19,8 +19,6 @@ export interface DirectoryOptions {
   readonly path: string;
   /** Never writes. */
   readonly readOnly: boolean;
-  /** How long to wait for a lock, ms. */
-  readonly lockTimeoutMs: number;
 }
 
 /** Why something must not be done; the fault is absent where that was the caller's wish. */
@@ -31,21 +29,10 @@ export interface Refusal {
   readonly fault?: CacheError;
 }
 
-interface HeldLock {
-  readonly lock: Lock;
-  users: number;
-}
-
 /** Marks the directory for backup programs: https://bford.info/cachedir/ */
 const CACHEDIR_TAG = new TextEncoder().encode(
   "Signature: 8a477f597d28d172789f06886806bc55\n# Compiled WebAssembly modules. Safe to delete at any time.\n",
 );
-
-/** Longest wait between two tries for a lock: how late a waiter may notice that the holder is gone. */
-const MAX_LOCK_POLL_MS = 20;
-
-/** How many locks a cache holds at a time, at most: more compiles at once help nobody, and each takes a descriptor. */
-const MAX_LOCKS = 32;
 
 /** A directory that a cache was given. */
 export class Directory {
@@ -53,17 +40,13 @@ export class Directory {
   readonly root: string;
   /** Path for files not yet published. */
   readonly temporary: string;
-  readonly #platform: Platform;
   readonly #files: Files;
   readonly #options: DirectoryOptions;
-  readonly #held = new Map<string, HeldLock>();
-  #beingTaken = 0;
 
   /** Touches nothing yet. */
-  constructor(platform: Platform, files: Files, options: DirectoryOptions) {
+  constructor(files: Files, options: DirectoryOptions) {
     this.root = `${options.path}/v${FORMAT_VERSION}`;
     this.temporary = `${this.root}/tmp`;
-    this.#platform = platform;
     this.#files = files;
     this.#options = options;
   }
@@ -173,83 +156,6 @@ export class Directory {
         if (systemCode(error) !== "ENOENT") throw error;
       }
     }
-  }
-
-  /** Whether this platform has locks. */
-  get hasLocks(): boolean {
-    return this.#files.tryLock !== undefined;
-  }
-
-  /**
-   * Takes the lock of a key's stripe, waiting for it no longer than allowed. Where this cache holds it already, for
-   * another code of the stripe, it is shared: lookups of one code wait for each other without it.
-   *
-   * @param stripe Which of the 256 locks, two hexadecimal digits.
-   * @returns `undefined` where this platform has no lock, or it is held and this run must not wait; also where this cache
-   * held too many others all the time, so that there were no descriptors to spare.
-   * @throws {CacheError} `LOCK_TIMEOUT` or `IO`.
-   */
-  *lock(stripe: string): Operation<Lock | undefined> {
-    const { lockTimeoutMs } = this.#options;
-    const { clock, pause } = this.#platform;
-    const deadline = clock() + lockTimeoutMs;
-    let isLate = false;
-    for (let delayMs = 1; this.#files.tryLock; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
-      const mayTake = this.#held.size + this.#beingTaken < MAX_LOCKS;
-      const lock = mayTake ? yield* this.tryLock(stripe) : this.#share(stripe);
-      if (lock) return lock;
-      if (isLate && !mayTake) return undefined;
-      if (isLate) {
-        const path = this.#lockPath(stripe);
-        throw new CacheError("LOCK_TIMEOUT", `Cannot lock ${path}: held elsewhere for ${lockTimeoutMs} ms`, { path });
-      }
-      if (!(yield* perform(pause(delayMs)))) return undefined;
-      isLate = clock() >= deadline;
-    }
-  }
-
-  /**
-   * Takes a lock, or shares it where this cache holds it already.
-   *
-   * @returns `undefined` where it is held elsewhere, or this platform has none.
-   * @throws {CacheError} `IO`
-   */
-  *tryLock(name: string): Operation<Lock | undefined> {
-    const shared = this.#share(name);
-    if (shared || !this.#files.tryLock) return shared;
-    const path = this.#lockPath(name);
-    this.#beingTaken++;
-    try {
-      const lock = yield* this.within(this.#files.tryLock(path));
-      if (!lock) return undefined;
-      this.#held.set(name, { lock, users: 0 });
-      return this.#share(name);
-    } catch (error) {
-      throw ioFault("lock", path, error);
-    } finally {
-      this.#beingTaken--;
-    }
-  }
-
-  /** Uses a lock that is held already; the last user gives it back. */
-  #share(stripe: string): Lock | undefined {
-    const held = this.#held.get(stripe);
-    if (!held) return undefined;
-    held.users++;
-    const release = () => {
-      if (--held.users > 0) return;
-      this.#held.delete(stripe);
-      try {
-        held.lock.release();
-      } catch {
-        // Whatever it is, the descriptor is gone, and the lock with it.
-      }
-    };
-    return { release };
-  }
-
-  #lockPath(stripe: string): string {
-    return `${this.root}/locks/${stripe}`;
   }
 
   *#tryToWrite(): Operation<Refusal | undefined> {

@@ -1,9 +1,10 @@
 // Keeps the directory within its limits: makes room before something is written, and prunes from time to time.
 
-import { Account } from "./account.ts";
+import { Account, type Balance, isSince } from "./account.ts";
 import type { Directory } from "./directory.ts";
 import { type Effect, type Operation, perform } from "./effect.ts";
 import { CacheError } from "./errors.ts";
+import type { Locks } from "./locks.ts";
 import type { Files, Lock, Platform } from "./platform/platform.ts";
 import { HOUR_MS, Prune, type PrunePlan, type PruneResult } from "./prune.ts";
 
@@ -13,6 +14,20 @@ export interface DiskLimits {
   readonly maxBytes: number;
   /** Time since an entry was last used, ms. */
   readonly maxAgeMs: number;
+}
+
+/** What the housekeeping works with. */
+export interface HousekeepingParts {
+  /** What the runtime offers. */
+  readonly platform: Platform;
+  /** Its files. */
+  readonly files: Files;
+  /** What is kept within limits. */
+  readonly directory: Directory;
+  /** Its locks. */
+  readonly locks: Locks;
+  /** The limits. */
+  readonly limits: DiskLimits;
 }
 
 /** What a prune did, and the first fault that left something where it was. */
@@ -34,23 +49,27 @@ export class Housekeeping {
   readonly #platform: Platform;
   readonly #files: Files;
   readonly #directory: Directory;
+  readonly #locks: Locks;
   readonly #limits: DiskLimits;
   readonly #account: Account;
-  #prunedMs = Infinity;
+  /** The account as the last write of this cache saw it. */
+  #seen: Balance | undefined;
+  #isPruning = false;
   #lastTurn: Promise<void> | undefined;
 
   /** Touches nothing yet. */
-  constructor(platform: Platform, files: Files, directory: Directory, limits: DiskLimits) {
+  constructor({ platform, files, directory, locks, limits }: HousekeepingParts) {
     this.#platform = platform;
     this.#files = files;
     this.#directory = directory;
+    this.#locks = locks;
     this.#limits = limits;
     this.#account = new Account(files, directory);
   }
 
-  /** Tells whether the last prune that a write of this cache saw is long ago. */
+  /** Tells whether the last prune, as the last write of this cache saw it, is long ago. */
   get isDue(): boolean {
-    return Math.abs(this.#platform.now() - this.#prunedMs) > HOUR_MS && this.#prunedMs < Infinity;
+    return this.#seen !== undefined && Math.abs(this.#platform.now() - this.#seen.prunedMs) > HOUR_MS;
   }
 
   /**
@@ -64,16 +83,17 @@ export class Housekeeping {
     const endTurn = yield* perform(this.#turn());
     let fault: CacheError | undefined;
     try {
-      for (let attempt = 0; attempt < 3; attempt++) {
-        const balance = yield* this.#account.add(bytes);
-        this.#prunedMs = balance?.prunedMs ?? this.#prunedMs;
+      for (let attempt = 0; attempt < 5; attempt++) {
+        const balance = this.#seen = yield* this.#account.add(bytes);
         if (balance && balance.bytes <= maxBytes) return { hasRoom: true, fault };
-        const left = yield* this.pruneAlone(bytes);
-        if (!left) break;
-        if (left.bytes + bytes > maxBytes) {
-          throw this.#noRoom(left.fault?.message ?? "it is full of files being written");
+        const pruned = yield* this.pruneAlone(bytes);
+        // Where nothing is known yet, the directory is new: what is written now, the next prune counts.
+        if (pruned === "busy") return { hasRoom: balance === undefined, fault };
+        if (pruned === "late") continue;
+        if (pruned.bytes + bytes > maxBytes) {
+          throw this.#noRoom(pruned.fault?.message ?? "it is full of files being written");
         }
-        fault ??= left.fault;
+        fault ??= pruned.fault;
       }
       return { hasRoom: false, fault };
     } finally {
@@ -82,24 +102,23 @@ export class Housekeeping {
   }
 
   /**
-   * Prunes, unless another process is at it.
+   * Prunes, unless somebody else is at it, or has been since this cache saw the account.
    *
    * @param room Bytes that are to be written next.
-   * @returns What was done, or `undefined` where another process is at it.
-   * @throws {CacheError} `IO` when the account cannot be written.
+   * @returns What was done; `"busy"` where somebody else is at it, `"late"` where somebody else was faster.
+   * @throws {CacheError} `IO` when it cannot be known what is there, or the account cannot be written.
    */
-  *pruneAlone(room = 0): Operation<Pruned | undefined> {
-    let lock: Lock | undefined;
+  *pruneAlone(room = 0): Operation<Pruned | "busy" | "late"> {
+    if (this.#isPruning) return "busy";
+    const seen = this.#seen;
+    const lock = yield* this.#tryLock();
+    if (!lock && this.#locks.areThere) return "busy";
+    this.#isPruning = true;
     try {
-      lock = yield* this.#directory.tryLock("prune");
-      if (!lock && this.#directory.hasLocks) return undefined;
-    } catch (error) {
-      // The lock saves work: two prunes at once do no harm.
-      if (!(error instanceof CacheError)) throw error;
-    }
-    try {
+      if (!isSince(yield* this.#account.read(), seen)) return "late";
       return yield* this.prune({ room });
     } finally {
+      this.#isPruning = false;
       lock?.release();
     }
   }
@@ -108,17 +127,36 @@ export class Housekeeping {
    * Prunes now.
    *
    * @returns What was done, or would be, and the first fault that left something where it was.
-   * @throws {CacheError} `IO` when the account cannot be written.
+   * @throws {CacheError} `IO` when it cannot be known what is there, or the account cannot be written.
    */
   *prune({ room = 0, isDryRun = false }: Partial<PrunePlan> = {}): Operation<Pruned> {
     const nowMs = this.#platform.now();
+    const before = isDryRun ? undefined : yield* this.#account.read();
     const prune = new Prune(this.#files, this.#directory, { ...this.#limits, nowMs, room, isDryRun });
     const result = yield* prune.run();
-    if (!isDryRun) {
-      yield* this.#account.set({ prunedMs: nowMs, bytes: result.bytes });
-      this.#prunedMs = nowMs;
-    }
+    if (!isDryRun) yield* this.#settle(nowMs, result.bytes, before);
     return { ...result, fault: prune.fault };
+  }
+
+  /** Makes the account anew, with what others have added since the prune began: it may have seen that, or not. */
+  *#settle(prunedMs: number, counted: number, before: Balance | undefined): Operation<void> {
+    const after = yield* this.#account.read();
+    // Somebody else was faster, where there are no locks: what they counted is newer.
+    if (!isSince(after, before)) return;
+    const added = after && before ? after.bytes - before.bytes : 0;
+    const prunedBytes = counted + added;
+    yield* this.#account.set({ prunedMs, prunedBytes });
+    this.#seen = { prunedMs, prunedBytes, bytes: prunedBytes };
+  }
+
+  /** The lock saves work: without it, two prunes at once do no harm. */
+  *#tryLock(): Operation<Lock | undefined> {
+    try {
+      return yield* this.#locks.tryLock("prune");
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      return { release() {} };
+    }
   }
 
   /** Writes of this cache make room one after another: all at once, they would ask for more than there can be. */

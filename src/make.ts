@@ -144,10 +144,10 @@ function mayWriteTo<M>({ context: { report }, storage: { directory } }: StoredWo
 }
 
 /** Takes the lock of a key; every fault means to go on without. */
-function* takeLock<M>({ address, context, storage: { directory } }: StoredWork<M>): Operation<Lock | undefined> {
+function* takeLock<M>({ address, context, storage: { locks } }: StoredWork<M>): Operation<Lock | undefined> {
   const { counters, report } = context;
   try {
-    const lock = yield* directory.lock(address.key.slice(0, 2));
+    const lock = yield* locks.lock(address.key.slice(0, 2));
     if (lock) counters.locks++;
     return lock;
   } catch (error) {
@@ -196,7 +196,7 @@ function* publish<M>(work: StoredWork<M>, payload: Bytes): Operation<CacheError 
 function* prune<M>({ context: { report }, storage: { housekeeping } }: StoredWork<M>): Operation<void> {
   try {
     const pruned = yield* housekeeping.pruneAlone();
-    if (pruned?.fault) report(pruned.fault);
+    if (typeof pruned === "object" && pruned.fault) report(pruned.fault);
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     report(error);

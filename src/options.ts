@@ -11,6 +11,7 @@ import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
 import { Flights } from "./flights.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { DIGEST_BYTES, toHex } from "./key.ts";
+import { Locks } from "./locks.ts";
 import { MemoryTier } from "./memory_tier.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
@@ -136,10 +137,11 @@ function openStorage<M>(options: ModuleCacheOptions<M>, platform: Platform): Con
   const { files } = platform;
   if (!files) return "this runtime has no files";
   const path = files.resolve(options.directory);
-  const directory = new Directory(platform, files, { path, readOnly, lockTimeoutMs });
-  const housekeeping = new Housekeeping(platform, files, directory, limits);
+  const directory = new Directory(files, { path, readOnly });
+  const locks = new Locks(platform, files, directory, lockTimeoutMs);
+  const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
   const disk = new DiskTier({ platform, files, directory, housekeeping, secret });
-  return { directory, disk, housekeeping, behind: new WriteBehind() };
+  return { directory, locks, disk, housekeeping, behind: new WriteBehind() };
 }
 
 /** A private copy of the bytes, or the key; an empty secret would be none. */

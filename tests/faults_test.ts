@@ -556,6 +556,12 @@ class Exploration<M> {
         !wanted || wanted.some((outcome) => outcomes.includes(outcome)),
         `it gives ${outcomes.join(" or ")}, not ${wanted?.join(" or ")}`,
       );
+      const isNoted = outcomes.every((outcome) => !["nothing", "missing"].includes(outcome));
+      const isReplaced = run.watch.calls.some(({ label }) => label === "rename temporary to entry");
+      assert(
+        !isNoted || !isReplaced || this.#scenario.from !== "disk",
+        "it wrote over an entry that it could not read",
+      );
       this.#checkDirectory(run, expectation);
       await this.#checkNext(run);
     } catch (error) {
@@ -614,6 +620,11 @@ class Exploration<M> {
       if (role !== "entry") continue;
       assert(isSame(bytes, this.#before, path) || isSame(bytes, this.#after, path), `it damaged ${path}`);
     }
+    const { maxDiskBytes = Infinity } = this.#scenario;
+    const size = now.entries().reduce((sum, [, { bytes }]) => sum + bytes.length, 0);
+    // What is said to be gone, or to be none of ours, is not counted.
+    const isHidden = watch.failed.some(({ fault }) => ["ENOENT", "EACCES", "NotCapable"].includes(fault));
+    assert(size <= maxDiskBytes || isHidden, `it left ${size} bytes of entries`);
     for (const [path, { modified }] of this.#before.entries()) {
       const mayGo = isRemoved || this.#scenario.maxDiskBytes && modified.getTime() < Date.now() - DAY_MS;
       assert(mayGo || now.files.has(path), `it removed ${path}`);

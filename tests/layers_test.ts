@@ -55,8 +55,9 @@ test("imports go one way", () => {
     [/^src\/code_index\.ts$/, /^$/],
     [/^src\/memory_tier\.ts$/, /^src\/(code_index|platform\/platform)\.ts$/],
     [/^src\/directory\.ts$/, /^src\/(effect|entry|errors|platform\/platform)\.ts$/],
+    [/^src\/locks\.ts$/, /^src\/(directory|effect|errors|platform\/platform)\.ts$/],
     [/^src\/(account|prune)\.ts$/, /^src\/(directory|effect|errors|key|platform\/platform)\.ts$/],
-    [/^src\/housekeeping\.ts$/, /^src\/(account|prune|directory|effect|errors|platform\/platform)\.ts$/],
+    [/^src\/housekeeping\.ts$/, /^src\/(account|locks|prune|directory|effect|errors|platform\/platform)\.ts$/],
     [
       /^src\/disk_tier\.ts$/,
       /^src\/(housekeeping|prune|directory|checksum|effect|entry|errors|key|platform\/platform)\.ts$/,

@@ -207,7 +207,7 @@ test("prune goes on after what it cannot remove, and tells of it", async () => {
         throw Object.assign(new Error("stuck"), { code: "EBUSY" });
       });
     };
-    const opened = new Directory(detectPlatform(), files!, { path: directory, readOnly: false, lockTimeoutMs: 0 });
+    const opened = new Directory(files!, { path: directory, readOnly: false });
     const plan = { nowMs: Date.now(), maxAgeMs: 1000, maxBytes: 0, room: 0, isDryRun: false };
     const prune = new Prune({ ...files!, remove }, opened, plan);
     assertStrictEquals(runSync(prune.run()).entries, 1);
@@ -241,7 +241,7 @@ test("prune keeps to the order of use where more must go than it keeps in mind",
     folders.set(prefix, [...folders.get(prefix) ?? [], entry]);
   }
   const files = listed(folders);
-  const opened = new Directory(detectPlatform(), files, { path: "/none", readOnly: false, lockTimeoutMs: 0 });
+  const opened = new Directory(files, { path: "/none", readOnly: false });
   const plan = { nowMs: 30_000, maxAgeMs: Infinity, maxBytes: 5000, room: 0, isDryRun: true };
   const result = { removedEntries: 26_000, removedBytes: 26_000, entries: 4000, bytes: 4000 };
   assertEquals(runSync(new Prune(files, opened, plan).run()), result);
