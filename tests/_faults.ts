@@ -31,11 +31,14 @@ export interface Call {
   readonly name: string;
   /** What it does it to: "write temporary", "rename temporary to entry". */
   readonly label: string;
+  /** It reads or writes no byte at all, and so cannot be cut short. */
+  readonly isEmpty: boolean;
 }
 
 /** What can go wrong with a call. */
-export function faultsOf({ name }: Call): readonly Fault[] {
+export function faultsOf({ name, isEmpty }: Call): readonly Fault[] {
   if (name === "flock" && !deno) return ["EBADF"];
+  if (isEmpty) return CODES;
   if (name === "write") return [...CODES, "short", "nothing"];
   return name === "read" ? [...CODES, "short"] : CODES;
 }
@@ -77,16 +80,17 @@ export class Watch {
    * Notes a call, if it is on what is watched.
    *
    * @param subjects Paths, and descriptors or file objects.
+   * @param length How many bytes it is to read or write.
    * @returns What is to go wrong with it, and its path; `undefined` where nothing is to.
    */
-  enter(name: string, subjects: readonly unknown[]): { fault: Fault; path: string } | undefined {
+  enter(name: string, subjects: readonly unknown[], length?: unknown): { fault: Fault; path: string } | undefined {
     const paths = subjects.map((subject) => typeof subject === "string" ? subject : this.#opened.get(subject));
     const path = paths[0];
     if (path === undefined || !this.#isWatched(path)) return undefined;
     const roles = paths.filter((path) => path !== undefined).map((path) => roleOf(path.slice(this.#directory.length)));
     if (name === "flock") this.#locked.add(subjects[0]);
     const word = name === "close" && this.#locked.has(subjects[0]) ? "unlock" : name;
-    const call = { name: word, label: `${word} ${roles.join(" to ")}` };
+    const call = { name: word, label: `${word} ${roles.join(" to ")}`, isEmpty: length === 0 };
     const at = this.calls.push(call) - 1;
     if (at > TOO_MANY) throw new Error(`Endless: ${this.calls.slice(-5).map(({ label }) => label).join(", ")}`);
     const fault = this.#choose(at, call);
@@ -246,7 +250,7 @@ function courseOf(name: string, self: unknown, given: unknown[]): Course {
   const isMethod = self !== undefined;
   const subjects = isMethod ? [self] : name === "rename" ? given.slice(0, 2) : given.slice(0, 1);
   const word = name === "open" && isCreation(given) ? "create" : WORDS[name] ?? name;
-  const entered = active?.enter(word, subjects);
+  const entered = active?.enter(word, subjects, isMethod ? (given[0] as Uint8Array | undefined)?.length : given[3]);
   if (name === "close") active?.closed(subjects[0]);
   if (!entered) return { given };
   const { fault, path } = entered;

@@ -107,7 +107,7 @@ const EXCEPTIONS: readonly Exception[] = [
     calls: /^flock prune lock$/,
     faults: ["EBADF"],
     when: () => !KNOWS_ERRNO,
-    gives: ["unwritten"],
+    gives: ["nothing", "unwritten"],
     because: "without errno a refusal looks like a lock that is held: whoever holds it is making room",
   },
   {

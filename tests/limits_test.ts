@@ -93,6 +93,37 @@ test("many writes at once keep to the limit", async () => {
   });
 });
 
+test("two caches on one cold directory both write", async () => {
+  await inDirectory(async (directory) => {
+    for (let i = 0; i < 10; i++) {
+      const path = `${directory}/${i}`;
+      const caches = ["x", "y"].map((letter) => ({ letter, cache: small(path, { strict: true }) }));
+      await Promise.all(caches.map(({ letter, cache }) => cache.resolve(bytes(letter))));
+      assertStrictEquals(entriesIn(path).length, 2);
+    }
+  });
+});
+
+test("caches that make room at once keep to the limit, and one entry each", async () => {
+  await inDirectory(async (directory) => {
+    const maxDiskBytes = 100_000;
+    const caches = [1, 2, 3].map(() => small(directory, { maxEntries: 0, maxDiskBytes, strict: true }));
+    const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    let most = 0;
+    const use = async (cache: ModuleCache<TextModule>, name: string, isSync: boolean) => {
+      for (let n = 0; n < 150; n++) {
+        const code = bytes(`${name} ${n}`.padEnd(1000));
+        if (isSync) cache.resolveSync(code);
+        else await cache.resolve(code);
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        most = Math.max(most, entriesIn(directory).reduce((sum, path) => sum + sizeOf(path), 0));
+      }
+    };
+    await Promise.all(caches.flatMap((cache, i) => [use(cache, `${i} sync`, true), use(cache, `${i} async`, false)]));
+    assert(most > 0.8 * maxDiskBytes && most <= maxDiskBytes + caches.length * 1200, `${most} bytes`);
+  });
+});
+
 bothWays(
   "an entry larger than the limit is not stored, with one warning",
   (resolve) =>
