@@ -39,9 +39,11 @@ export function text(bytes: Uint8Array): string {
 
 /** Runs a body once with asynchronous and once with synchronous lookups. */
 export function bothWays(name: string, body: (resolve: Resolve) => Promise<void>): void {
-  test(`${name}, async`, () => body((cache, code, options) => cache.resolve(code, options)));
+  // Bun gives up after 5 s otherwise, also where the machine is busy.
+  const options = { timeout: 60_000 };
+  test(`${name}, async`, options, () => body((cache, code, options) => cache.resolve(code, options)));
   // deno-lint-ignore require-await -- a synchronous lookup that throws must reject here
-  test(`${name}, sync`, () => body(async (cache, code, options) => cache.resolveSync(code, options)));
+  test(`${name}, sync`, options, () => body(async (cache, code, options) => cache.resolveSync(code, options)));
 }
 
 /** A lookup of either kind. */
