@@ -101,24 +101,45 @@ const START = immediate("start", () => undefined);
 /** Explores a scenario; `check` is called in every state where all is over and throws where something is wrong. */
 export async function explore(scenario: Scenario, check: (world: World) => void): Promise<Explored> {
   const after = new Map<string, string[]>([["start", []]]);
-  const open: { from: string; schedule: Choice[] }[] = [{ from: "start", schedule: [] }];
-  for (let next; (next = open.pop()) !== undefined;) {
-    const { from, schedule } = next;
-    const world = await replay(scenario, schedule);
-    const state = stateOf(world);
-    after.get(from)!.push(state);
-    if (after.has(state)) continue;
-    after.set(state, []);
-    const choices = choicesOf(world, scenario);
-    try {
-      if (choices.length > 0) assertGoesOn(world, choices);
-      else checkEnd(world, check);
-    } catch (cause) {
-      throw new Error(`schedule ${JSON.stringify(schedule)} goes wrong`, { cause });
+  const open: Way[] = [{ from: "start", schedule: [] }];
+  for (let way; (way = open.pop()) !== undefined;) {
+    const world = await replay(scenario, way.schedule);
+    // On in the same world, for as long as the states are new; the other choices are ways of their own.
+    for (let next: Way | undefined = way; next !== undefined;) {
+      const { from, schedule }: Way = next;
+      next = undefined;
+      const state = stateOf(world);
+      after.get(from)!.push(state);
+      if (after.has(state)) break;
+      after.set(state, []);
+      const choices = choicesOf(world, scenario);
+      checkState(world, { choices, schedule }, check);
+      const ways: Way[] = choices.map((choice) => ({ from: state, schedule: [...schedule, choice] }));
+      next = ways.pop();
+      open.push(...ways);
+      if (next) await step(world, next.schedule.at(-1)!);
     }
-    open.push(...choices.map((choice) => ({ from: state, schedule: [...schedule, choice] })));
   }
   return { states: after.size - 1, schedules: pathsFrom("start", after, new Map()) };
+}
+
+/** A schedule, and the state before its last choice. */
+interface Way {
+  readonly from: string;
+  readonly schedule: readonly Choice[];
+}
+
+function checkState(
+  world: World,
+  { choices, schedule }: { choices: readonly Choice[]; schedule: readonly Choice[] },
+  check: (world: World) => void,
+): void {
+  try {
+    if (choices.length > 0) assertGoesOn(world, choices);
+    else checkEnd(world, check);
+  } catch (cause) {
+    throw new Error(`schedule ${JSON.stringify(schedule)} goes wrong`, { cause });
+  }
 }
 
 function assertGoesOn(world: World, choices: readonly Choice[]): void {
@@ -146,12 +167,14 @@ function pathsFrom(state: string, after: ReadonlyMap<string, readonly string[]>,
 
 async function replay(scenario: Scenario, schedule: readonly Choice[]): Promise<World> {
   const world = begin(scenario);
-  for (const choice of schedule) {
-    await take(world, choice);
-    // What one task settles reaches those that joined it in the turns of the microtask queue.
-    for (let turn = 0; turn < 4; turn++) await null;
-  }
+  for (const choice of schedule) await step(world, choice);
   return world;
+}
+
+async function step(world: World, choice: Choice): Promise<void> {
+  await take(world, choice);
+  // What one task settles reaches those that joined it in the turns of the microtask queue.
+  for (let turn = 0; turn < 4; turn++) await null;
 }
 
 function begin(scenario: Scenario): World {
