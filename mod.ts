@@ -23,6 +23,7 @@ export type { Counters, Provenance, Resolved } from "./src/context.ts";
 export type { DiskStatus } from "./src/directory.ts";
 export type { Engine } from "./src/engine/engine.ts";
 export { hostEngine } from "./src/engine/host.ts";
+export { prepared, type PrepareStep } from "./src/engine/prepared.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions, type CacheWarning } from "./src/errors.ts";
 export { get, getSync } from "./src/get.ts";
 export type { ModuleCacheOptions } from "./src/options.ts";

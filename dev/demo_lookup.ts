@@ -3,20 +3,16 @@
 
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { type Engine, hostEngine, ModuleCache } from "@wasm/module-cache";
+import { hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
 
 /** An engine for gzipped code: to unpack it is the expensive step, and what is unpacked is the artifact. */
-const gunzipEngine: Engine = {
+const gunzipEngine = prepared(hostEngine(), {
   id: "gunzip-1",
-  compile: async (code) => WebAssembly.compile(await unpack(code)),
-  serialize: (_module, code) => unpack(code),
-  deserialize: (artifact) => WebAssembly.compile(artifact),
-};
-
-async function unpack(code: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const unpacked = new Response(code).body!.pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(unpacked).arrayBuffer());
-}
+  prepare: async (code) => {
+    const unpacked = new Response(code).body!.pipeThrough(new DecompressionStream("gzip"));
+    return new Uint8Array(await new Response(unpacked).arrayBuffer());
+  },
+});
 
 const [directory = "", name, path = ""] = process.argv.slice(2);
 const engine = name === "gunzip" ? gunzipEngine : hostEngine();
