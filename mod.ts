@@ -21,10 +21,11 @@ export { type CacheStats, ModuleCache, type PruneOptions, type ResolveOptions } 
 export type { Code } from "./src/code.ts";
 export type { Counters, Provenance, Resolved } from "./src/context.ts";
 export type { DiskStatus } from "./src/directory.ts";
-export type { Engine } from "./src/engine/engine.ts";
+export type { Engine, EntryPlace } from "./src/engine/engine.ts";
 export { hostEngine } from "./src/engine/host.ts";
 export { prepared, type PrepareStep } from "./src/engine/prepared.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions, type CacheWarning } from "./src/errors.ts";
 export { get, getSync } from "./src/get.ts";
 export type { ModuleCacheOptions } from "./src/options.ts";
 export type { PruneResult } from "./src/prune.ts";
+export type { WarmOptions, WarmProgress } from "./src/warm.ts";

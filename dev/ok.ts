@@ -9,8 +9,8 @@ const configured = ["--config", config, "--no-lock"];
 const checks: Record<string, string[]> = {
   "format": ["fmt", "--check", "--config", config],
   "lint": ["lint", "--config", config],
-  "types": ["check", ...configured, "mod.ts", "tests", "bench", "dev"],
-  "types of the examples": ["check", ...configured, "--doc", "README.md", "docs", "mod.ts", "src"],
+  "types": ["check", ...configured, "mod.ts", "v8.ts", "tests", "bench", "dev"],
+  "types of the examples": ["check", ...configured, "--doc", "README.md", "docs", "mod.ts", "v8.ts", "src"],
   "docs": ["run", "-A", ...configured, "dev/doc_lint.ts"],
   "publish": ["publish", "--dry-run", "--allow-dirty", ...configured],
 };

@@ -1,13 +1,14 @@
 // ModuleCache: one engine, one memory, one directory, and the calls on them.
 
-import { type Code, describe, viewOf } from "./code.ts";
+import { type Code, copyOf, describe, viewOf } from "./code.ts";
 import type { Context, Counters, Resolved, Storage } from "./context.ts";
 import type { DiskStatus } from "./directory.ts";
 import { runAsync, runSync } from "./effect.ts";
 import { entryPath } from "./key.ts";
 import { folderOf, keyOf, lookup } from "./lookup.ts";
 import type { PruneResult } from "./prune.ts";
-import { digestOf, type ModuleCacheOptions, openContext } from "./options.ts";
+import { checkConcurrency, digestOf, type ModuleCacheOptions, openContext } from "./options.ts";
+import { warm, type WarmOptions } from "./warm.ts";
 
 /** Options of {@linkcode ModuleCache.resolve}. */
 export interface ResolveOptions {
@@ -187,6 +188,20 @@ export class ModuleCache<M = WebAssembly.Module> {
     const { fault, ...result } = await runAsync(storage.housekeeping.prune({ isDryRun }));
     if (fault) throw fault;
     return result;
+  }
+
+  /**
+   * Makes the entries of codes ahead of the lookups that need them, in an image or after an install: the best that the
+   * engine can make, however long that takes. Their modules are in memory after.
+   *
+   * @param codes Bytes for the engine; all are copied before the first wait.
+   * @param options How many at a time, and whom to tell.
+   * @throws {TypeError | RangeError} When an argument is not what it should be.
+   * @throws The engine's own error when it refuses a code; codes not begun are left out then.
+   */
+  async warm(codes: Iterable<Code>, options: WarmOptions = {}): Promise<void> {
+    checkConcurrency(options.concurrency);
+    await warm(this.#context, Array.from(codes, (code) => copyOf(viewOf(code))), options);
   }
 
   /**

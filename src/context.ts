@@ -2,7 +2,7 @@
 
 import type { Directory } from "./directory.ts";
 import type { DiskTier } from "./disk_tier.ts";
-import type { Engine } from "./engine/engine.ts";
+import type { Engine, EntryPlace } from "./engine/engine.ts";
 import type { CacheError } from "./errors.ts";
 import type { Flights } from "./flights.ts";
 import type { Housekeeping } from "./housekeeping.ts";
@@ -89,4 +89,6 @@ export interface Storage {
   readonly housekeeping: Housekeeping;
   /** Writes that nobody waits for. */
   readonly behind: WriteBehind;
+  /** What an engine passes on that writes entries in another process. */
+  readonly options: EntryPlace["options"];
 }

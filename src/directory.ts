@@ -36,6 +36,8 @@ const CACHEDIR_TAG = new TextEncoder().encode(
 
 /** A directory that a cache was given. */
 export class Directory {
+  /** Path of the directory itself. */
+  readonly path: string;
   /** Path of all that this format version owns. */
   readonly root: string;
   /** Path for files not yet published. */
@@ -45,6 +47,7 @@ export class Directory {
 
   /** Touches nothing yet. */
   constructor(files: Files, options: DirectoryOptions) {
+    this.path = options.path;
     this.root = `${options.path}/v${FORMAT_VERSION}`;
     this.temporary = `${this.root}/tmp`;
     this.#files = files;
@@ -68,12 +71,11 @@ export class Directory {
    * @param below Path of an entry below the root; what is not there yet is nobody's.
    */
   *mustNotTrust(below = ""): Operation<Refusal | undefined> {
-    const { path } = this.#options;
-    const places = [path, this.root];
+    const places = [this.path, this.root];
     for (const part of below.split("/")) if (part) places.push(`${places.at(-1)}/${part}`);
     for (const place of places) {
       try {
-        const reason = yield* perform(this.#files.exposure(place, place === path));
+        const reason = yield* perform(this.#files.exposure(place, place === this.path));
         if (reason) return untrusted(place, reason);
       } catch (error) {
         return isMissing(error) ? undefined : untrusted(place, systemCode(error), error);
@@ -93,12 +95,12 @@ export class Directory {
     if (!refusal) return { disk: "read-write" };
     const { reason } = refusal;
     try {
-      yield* perform(this.#files.list(this.#options.path));
+      yield* perform(this.#files.list(this.path));
       return { disk: "read-only", reason };
     } catch (error) {
       return {
         disk: "off",
-        reason: refusal.fault ? reason : ioFault("read directory", this.#options.path, error).message,
+        reason: refusal.fault ? reason : ioFault("read directory", this.path, error).message,
       };
     }
   }
@@ -112,7 +114,7 @@ export class Directory {
     }
     // What is missing makes this happen again: the tag comes before it.
     yield* perform(this.#files.makeDirectory(this.root));
-    yield* this.#tag(`${this.#options.path}/CACHEDIR.TAG`);
+    yield* this.#tag(`${this.path}/CACHEDIR.TAG`);
     yield* perform(this.#files.makeDirectory(this.temporary));
     yield* perform(this.#files.makeDirectory(`${this.root}/locks`));
     return yield* perform(effect);
@@ -164,7 +166,7 @@ export class Directory {
       yield* this.within(this.#files.create(probe, []));
       yield* perform(this.#files.remove(probe));
     } catch (error) {
-      const fault = ioFault("write to directory", this.#options.path, error);
+      const fault = ioFault("write to directory", this.path, error);
       return { reason: fault.message, fault };
     }
   }

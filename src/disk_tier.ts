@@ -35,6 +35,8 @@ export interface DiskTierParts {
   readonly housekeeping: Housekeeping;
   /** Signs entries. */
   readonly secret?: Bytes | CryptoKey;
+  /** Payloads are machine code: the faster checksum, which finds damage but not intent, is not enough. */
+  readonly isNative?: boolean;
 }
 
 /** What came of writing an entry. */
@@ -99,14 +101,14 @@ export class DiskTier {
    * @throws {CacheError} `IO` when it cannot, `LIMIT` when there is no room for it; nothing is left behind then.
    */
   *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Published> {
-    const { directory, housekeeping, platform, secret } = this.#parts;
+    const { directory, housekeeping, platform, secret, isNative } = this.#parts;
     const path = this.#pathOf(address);
     const head = yield* this.#seal({
       codeDigest: address.codeDigest,
       engineDigest: address.engineDigest,
       payloadLength: payload.length,
       payloadSha256: isCode ? address.codeDigest : yield* perform(platform.sha256(payload)),
-      payloadXxh3: isCode || secret ? undefined : yield* perform(xxh3(payload)),
+      payloadXxh3: isCode || secret || isNative ? undefined : yield* perform(xxh3(payload)),
       isSigned: secret !== undefined,
     });
     const { hasRoom, fault } = yield* housekeeping.reserve(head.length + payload.length);
@@ -151,11 +153,11 @@ export class DiskTier {
   }
 
   *#payloadFault(header: Header, body: Bytes, address: Address, copy?: Bytes): Operation<string | undefined> {
-    const { platform, secret } = this.#parts;
+    const { platform, secret, isNative } = this.#parts;
     const damaged = "its payload is damaged";
     if (copy) return timingSafeEqual(header.payloadSha256, address.codeDigest) ? undefined : damaged;
     if (body.length !== header.payloadLength) return "it ends too early";
-    const fast = header.payloadXxh3 && !secret ? yield* perform(xxh3(body)) : undefined;
+    const fast = header.payloadXxh3 && !secret && !isNative ? yield* perform(xxh3(body)) : undefined;
     if (fast) return timingSafeEqual(fast, header.payloadXxh3!) ? undefined : damaged;
     return timingSafeEqual(yield* perform(platform.sha256(body)), header.payloadSha256) ? undefined : damaged;
   }

@@ -4,8 +4,9 @@
 import { copyOf, describe } from "./code.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
 import type { Address } from "./disk_tier.ts";
-import { CannotWait, type Effect, immediate, type Operation, perform } from "./effect.ts";
+import { CannotWait, type Effect, immediate, type Operation, perform, runSync } from "./effect.ts";
 import { deserializing, keepsCode, serializing } from "./engine/calls.ts";
+import type { EntryPlace } from "./engine/engine.ts";
 import { CacheError } from "./errors.ts";
 import type { Bytes, Lock } from "./platform/platform.ts";
 
@@ -103,7 +104,8 @@ function* load<M>(work: StoredWork<M>): Operation<Made<M> | Miss> {
   if ("mayWrite" in found) return found;
   const rejected: Miss = { from: "recompiled", reason: "the engine did not take the entry", mayWrite: true };
   try {
-    const module = yield* perform(deserializing(engine, found, code));
+    const place = directory.mustNotWrite ? undefined : placeOf(work);
+    const module = yield* perform(deserializing(engine, found, { code, place }));
     return module === undefined ? rejected : { module, from: "disk" };
   } catch (cause) {
     if (cause instanceof CannotWait) return { from: "compiled", reason: cause.message, mayWrite: false };
@@ -158,10 +160,10 @@ function* takeLock<M>({ address, context, storage: { locks } }: StoredWork<M>): 
 }
 
 /** Has the engine write a module down; a failure costs the entry, not the module. */
-function* serialize<M>({ code, context }: StoredWork<M>, module: M): Operation<Bytes | undefined> {
-  const { engine, report } = context;
+function* serialize<M>(work: StoredWork<M>, module: M): Operation<Bytes | undefined> {
+  const { code, context: { engine, report } } = work;
   try {
-    const artifact = yield* perform(serializing(engine, module, code));
+    const artifact = yield* perform(serializing(engine, module, { code, place: placeOf(work) }));
     if (artifact !== undefined && !(artifact instanceof Uint8Array)) {
       throw new TypeError(`Cannot keep artifact: it must be a Uint8Array or undefined, not ${describe(artifact)}`);
     }
@@ -170,6 +172,22 @@ function* serialize<M>({ code, context }: StoredWork<M>, module: M): Operation<B
   } catch (cause) {
     report(new CacheError("SERIALIZE", `Cannot serialize module of engine "${engine.id}": it failed`, { cause }));
   }
+}
+
+/** What an engine needs that writes the entry later. */
+function placeOf<M>(work: StoredWork<M>): EntryPlace {
+  const { address: { key }, storage: { directory, options } } = work;
+  return {
+    key,
+    directory: directory.path,
+    root: directory.root,
+    options,
+    read: () => {
+      const found = runSync(read(work));
+      return "mayWrite" in found ? undefined : found;
+    },
+    write: (artifact) => runSync(write(work, copyOf(artifact))),
+  };
 }
 
 /** Publishes an entry where it can; every fault leaves the directory as it was. */

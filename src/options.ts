@@ -140,8 +140,10 @@ function openStorage<M>(options: ModuleCacheOptions<M>, platform: Platform): Con
   const directory = new Directory(files, { path, readOnly });
   const locks = new Locks(platform, files, directory, lockTimeoutMs);
   const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
-  const disk = new DiskTier({ platform, files, directory, housekeeping, secret });
-  return { directory, locks, disk, housekeeping, behind: new WriteBehind() };
+  const isNative = options.engine?.native ?? false;
+  const disk = new DiskTier({ platform, files, directory, housekeeping, secret, isNative });
+  const shared = { secret, maxDiskBytes: limits.maxBytes, maxDiskAgeMs: limits.maxAgeMs };
+  return { directory, locks, disk, housekeeping, behind: new WriteBehind(), options: shared };
 }
 
 /** A private copy of the bytes, or the key; an empty secret would be none. */
@@ -185,6 +187,16 @@ export function checkDirectory(directory: unknown): asserts directory is string 
   if (!isUrl && (typeof directory !== "string" || directory === "" || directory.includes("\0"))) {
     throw new TypeError(`Cannot use directory: it must be a path or a file: URL, not ${describe(directory)}`);
   }
+}
+
+/**
+ * Checks how many shall be worked on at a time.
+ *
+ * @throws {TypeError | RangeError} When it is no number from 1 on.
+ */
+export function checkConcurrency(concurrency: unknown): void {
+  if (amount("concurrency", concurrency, 1) > 0) return;
+  throw new RangeError("Cannot use concurrency: it must be 1 or more");
 }
 
 function checkFlag(name: string, value: unknown): void {

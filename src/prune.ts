@@ -49,7 +49,8 @@ const MAX_IN_MIND = 10_000;
 /** What the system says to who has no right to look. */
 const NOT_OURS = ["EACCES", "EPERM", "NotCapable"];
 
-const TEMPORARY_NAME = /^\d+-[0-9a-f-]+$/;
+/** Files not yet published, and the profiles that V8 wants under a name of its own. */
+const TEMPORARY_NAME = /^(\d+-[0-9a-f-]+|profile-wasm-[0-9a-f]{8})$/;
 
 /** One prune of a directory. */
 export class Prune {

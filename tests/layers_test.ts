@@ -10,7 +10,7 @@ import { ROOT } from "./_tools.ts";
 const files = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
   .map((path) => `src/${path.replaceAll("\\", "/")}`)
   .filter((path) => path.endsWith(".ts"))
-  .concat("mod.ts");
+  .concat("mod.ts", "v8.ts");
 
 const source = new Map(files.map((path) => [path, readFileSync(join(ROOT, path), "utf8")]));
 
@@ -32,11 +32,11 @@ test("imports have no cycles", () => {
     above.includes(path)
       ? [[...above.slice(above.indexOf(path)), path]]
       : importsOf(path, { types: false }).flatMap((next) => visit(next, [...above, path]));
-  assertEquals(visit("mod.ts", []), []);
+  for (const entry of ["mod.ts", "v8.ts", "src/v8/child.ts"]) assertEquals(visit(entry, []), []);
 });
 
 test("only the platforms and the engines name a runtime", () => {
-  const named = files.filter((path) => !/^src\/(platform|engine)\//.test(path))
+  const named = files.filter((path) => !/^src\/(platform|engine|v8)\//.test(path))
     .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));
   assertEquals(named, []);
 });
@@ -64,6 +64,7 @@ test("imports go one way", () => {
     ],
     [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
     [/^src\/engine\//, /^src\/(engine\/\w+|effect)\.ts$/],
+    [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host)|platform\/node_files|cache|key)\.ts$/],
   ];
   for (const [from, to] of layers) {
     for (const path of files.filter((path) => from.test(path))) {

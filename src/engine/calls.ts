@@ -1,7 +1,7 @@
 // Calls to an engine as effects: which member serves which kind of run, and what a promise means in a synchronous one.
 
 import { CannotWait, type Effect, isPromise } from "../effect.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, EntryPlace } from "./engine.ts";
 
 /** Code and artifacts as engines get them. */
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -16,6 +16,9 @@ export function checkEngine(engine: unknown): void {
   if (!given.id.isWellFormed()) throw new TypeError("Cannot use engine: its id must be well-formed Unicode");
   if (given.native !== undefined && typeof given.native !== "boolean") {
     throw new TypeError(`Cannot use engine "${given.id}": its native must be a boolean`);
+  }
+  if (given.thorough !== undefined && given.thorough.id !== given.id) {
+    throw new TypeError(`Cannot use engine "${given.id}": its thorough must be an engine of the same id`);
   }
   for (const member of ["compile", "serialize", "deserialize"] as const) {
     if (typeof given[member] !== "function") {
@@ -52,26 +55,34 @@ export function compiling<M>(engine: Engine<M>, code: Bytes): Effect<M> {
 }
 
 /** Serializes. */
-export function serializing<M>(engine: Engine<M>, module: M, code: Bytes): Effect<Uint8Array | undefined> {
+export function serializing<M>(
+  engine: Engine<M>,
+  module: M,
+  { code, place }: { code: Bytes; place: EntryPlace },
+): Effect<Uint8Array | undefined> {
   return {
     name: "serialize",
     sync: () =>
       engine.serializeSync
-        ? engine.serializeSync(module, code)
-        : settled(engine, "serialize", engine.serialize(module, code)),
-    async: () => engine.serialize(module, code),
+        ? engine.serializeSync(module, code, place)
+        : settled(engine, "serialize", engine.serialize(module, code, place)),
+    async: () => engine.serialize(module, code, place),
   };
 }
 
 /** Deserializes. */
-export function deserializing<M>(engine: Engine<M>, artifact: Bytes, code: Bytes): Effect<M | undefined> {
+export function deserializing<M>(
+  engine: Engine<M>,
+  artifact: Bytes,
+  { code, place }: { code: Bytes; place: EntryPlace | undefined },
+): Effect<M | undefined> {
   return {
     name: "deserialize",
     sync: () =>
       engine.deserializeSync
-        ? engine.deserializeSync(artifact, code)
-        : settled(engine, "deserialize", engine.deserialize(artifact, code)),
-    async: () => engine.deserialize(artifact, code),
+        ? engine.deserializeSync(artifact, code, place)
+        : settled(engine, "deserialize", engine.deserialize(artifact, code, place)),
+    async: () => engine.deserialize(artifact, code, place),
   };
 }
 

@@ -55,31 +55,73 @@ export interface Engine<M = WebAssembly.Module> {
    *
    * @param module What `compile` gave.
    * @param code The code that it came from.
-   * @returns The artifact, or `undefined` where this module cannot be kept.
+   * @param place Where the artifact goes, for engines that make it later.
+   * @returns The artifact, or `undefined` where this module cannot be kept, or not yet.
    */
   serialize(
     module: M,
     code: Uint8Array<ArrayBuffer>,
+    place?: EntryPlace,
   ): Uint8Array | undefined | Promise<Uint8Array | undefined>;
 
   /** Synchronous {@linkcode Engine.serialize}. */
-  serializeSync?(module: M, code: Uint8Array<ArrayBuffer>): Uint8Array | undefined;
+  serializeSync?(module: M, code: Uint8Array<ArrayBuffer>, place?: EntryPlace): Uint8Array | undefined;
 
   /**
    * Reads a module back. Must not compile: a hit that recompiles silently is a lie.
    *
    * @param artifact What `serialize` gave; its checksum has been verified.
    * @param code The code, or `undefined` where only its digest is at hand.
+   * @param place Where the artifact came from, for engines that make a better one later; absent where the cache must not
+   * write.
    * @returns The module, or `undefined` where the artifact does not load here: it is then made again and replaced.
    */
   deserialize(
     artifact: Uint8Array<ArrayBuffer>,
     code: Uint8Array<ArrayBuffer> | undefined,
+    place?: EntryPlace,
   ): M | undefined | Promise<M | undefined>;
 
   /** Synchronous {@linkcode Engine.deserialize}. */
   deserializeSync?(
     artifact: Uint8Array<ArrayBuffer>,
     code: Uint8Array<ArrayBuffer> | undefined,
+    place?: EntryPlace,
   ): M | undefined;
+
+  /**
+   * The same engine when there is time: it makes the best artifacts it can, however long that takes, and does not take
+   * lesser ones. Its id is the same. `warm` uses it.
+   *
+   * @default {this}
+   */
+  readonly thorough?: Engine<M>;
+}
+
+/** The place of one entry, for engines that make artifacts after the lookup, or in another process. */
+export interface EntryPlace {
+  /** Name of the entry, 64 hexadecimal digits. */
+  readonly key: string;
+
+  /** The cache's directory, absolute. */
+  readonly directory: string;
+
+  /** The folder in it that is the cache's own: `tmp` is for temporary files, `locks` for locks. */
+  readonly root: string;
+
+  /** What else another cache must be given to read and write this entry. */
+  readonly options: {
+    /** The secret. */
+    readonly secret?: CryptoKey | Uint8Array;
+    /** Bytes of all entries. */
+    readonly maxDiskBytes: number;
+    /** How long entries stay, ms. */
+    readonly maxDiskAgeMs: number;
+  };
+
+  /** Reads the payload that stands there now; `undefined` where there is none that can be used. Synchronous. */
+  read(): Uint8Array | undefined;
+
+  /** Writes an artifact, over whatever stands there. Synchronous; faults are warnings, or counted, as for every write. */
+  write(artifact: Uint8Array): void;
 }

@@ -1,0 +1,90 @@
+// A process of its own: makes artifacts, or sees to it that they are made. Its role is its argument, its orders are its
+// standard input, and an artifact goes to descriptor 3. Nobody imports it but for its type.
+
+import { withFlagsOf } from "./artifact.ts";
+import { identity } from "./identity.ts";
+import { deserialize, optimize, serialize } from "./natives.ts";
+import { builtin, nodeProcess } from "../platform/node_files.ts";
+import { type Order, readOrders, readWhole, writeWhole } from "./order.ts";
+import { isProbe, PROBE, works } from "./probe.ts";
+import { NOT_THE_SAME, OTHER_IDENTITY } from "./processes.ts";
+
+/**
+ * What a process does with its orders:
+ *
+ * - `"name"`: has V8 say under which name it looks for the profile of the code;
+ * - `"full"`: optimizes all of a module; `"profile"`: what its profile says;
+ * - `"verify"`: gives the artifact the flags of a usual process, and loads it as one;
+ * - `"supervise"`: makes entries, one after another, without hurry.
+ */
+export type Role = "name" | Order["grade"] | "verify" | "supervise";
+
+const ARTIFACT = 3;
+
+/** How often, and how many times in a row, V8's threads must be found without work. */
+const LOOK_MS = 50;
+const QUIET_LOOKS = 3;
+
+const [, , role, name] = nodeProcess().argv as [string, string, Role, string | undefined];
+const roles: Record<Role, (orders: readonly Order[]) => void | Promise<void>> = {
+  name: ([order]) => void new WebAssembly.Module(order!.code),
+  full: ([order]) => writeWhole(ARTIFACT, 0, serialize(new WebAssembly.Module(order!.code))),
+  profile: ([order]) => optimizeProfiled(order!, name!),
+  verify: ([order]) => verify(order!),
+  supervise: async (orders) => (await import("./supervise.ts")).supervise(orders),
+};
+// What it throws ends the process, and that is the answer.
+void roles[role](readOrders(0));
+
+async function optimizeProfiled({ code, profile }: Order, name: string): Promise<void> {
+  const fs = builtin("node:fs");
+  fs.writeFileSync(name, profile!, { mode: 0o600 });
+  let module;
+  try {
+    module = new WebAssembly.Module(code);
+  } finally {
+    fs.unlinkSync(name);
+  }
+  await quiet();
+  writeWhole(ARTIFACT, 0, serialize(module));
+}
+
+/** Waits until V8's threads have done what they were given: V8 itself does not tell. */
+async function quiet(): Promise<void> {
+  for (let still = 0; still < QUIET_LOOKS;) {
+    const before = nodeProcess().cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    const after = nodeProcess().cpuUsage();
+    const usedMs = (after.user + after.system - before.user - before.system) / 1000;
+    still = usedMs < LOOK_MS / 10 && !isWaitingForProcessor() ? still + 1 : 0;
+  }
+}
+
+/** Whether a thread but this one could go on: on a busy machine it uses no time and is not done. Known on Linux only. */
+function isWaitingForProcessor(): boolean {
+  const fs = builtin("node:fs");
+  const { pid, platform } = nodeProcess();
+  if (platform !== "linux") return false;
+  return fs.readdirSync("/proc/self/task").some((thread) => {
+    if (thread === String(pid)) return false;
+    const [, state] = fs.readFileSync(`/proc/self/task/${thread}/stat`, "utf8").split(/\) /);
+    return state !== undefined && /^[RD]/.test(state);
+  });
+}
+
+function verify({ id, code }: Order): void {
+  if (identity() !== id) nodeProcess().exit(OTHER_IDENTITY);
+  const fs = builtin("node:fs");
+  const artifact = withFlagsOf(readWhole(ARTIFACT, 0, fs.fstatSync(ARTIFACT).size), usualArtifact());
+  const module = deserialize(artifact, code);
+  if (!module || (isProbe(code) && !works(module))) nodeProcess().exit(NOT_THE_SAME);
+  writeWhole(ARTIFACT, 0, artifact);
+}
+
+/** What V8 writes down here, under the flags of a usual process. */
+function usualArtifact(): Uint8Array {
+  const module = new WebAssembly.Module(PROBE);
+  const { add } = new WebAssembly.Instance(module).exports as Record<string, CallableFunction>;
+  if (!optimize(add!)) nodeProcess().exit(NOT_THE_SAME);
+  return serialize(module);
+}

@@ -1,0 +1,106 @@
+// The engine that keeps V8's optimized machine code, and the choice between it and the host engine.
+
+import type { Engine, EntryPlace } from "../engine/engine.ts";
+import { hostEngine } from "../engine/host.ts";
+import { isAtLeast } from "./artifact.ts";
+import { availability, identity, type V8Availability } from "./identity.ts";
+import { later } from "./later.ts";
+import { compiling, isWorth, load } from "./load.ts";
+import { hasChild } from "./processes.ts";
+import { thoroughEngine } from "./thorough.ts";
+
+/** Options of {@linkcode v8Engine}. */
+export interface V8EngineOptions {
+  /**
+   * Which artifact is made behind the caller's back, for modules that have none:
+   *
+   * - `"profile"`: the functions that the first process executed, by another process of low priority, begun when the
+   *   first ends or has run for ten seconds;
+   * - `"full"`: all functions, in the same way; takes ten times as long;
+   * - `"none"`: none; what is there is used.
+   *
+   * @default {"profile"}
+   */
+  artifact?: "profile" | "full" | "none";
+}
+
+/** {@linkcode v8Engine}: makes the engine, and tells beforehand whether it can. */
+export interface V8EngineFactory {
+  /**
+   * Makes the engine.
+   *
+   * @throws {TypeError} Where {@linkcode V8EngineFactory.available} says no, or an option is not what it should be.
+   */
+  (options?: V8EngineOptions): Engine<WebAssembly.Module>;
+
+  /** Tells whether this process can use the engine, and why not. */
+  available(): V8Availability;
+}
+
+/**
+ * Keeps V8's optimized machine code: on Node 22 to 25, a module that was run before starts at full speed.
+ *
+ * The first lookup of a code compiles as without a cache, and nothing waits for an artifact. It is made when the process
+ * ends: what V8 optimized is written down at once (some ms), and another process of low priority optimizes the rest of
+ * what was executed. `cache.warm` optimizes all and waits for it.
+ *
+ * Artifacts are machine code: whoever can write the directory can run code as you, so that directories which others can
+ * write are refused. Before V8 is given anything, the entry's digests, the identity of code, Node, V8, its flags,
+ * processor and trap handler are checked; before V8's calls are used at all, and before an artifact is kept, other
+ * processes have proved that they work. Modules that export no function, or are smaller than 4 KB, are compiled as ever.
+ *
+ * @example Use it where it is there
+ * ```ts
+ * import { ModuleCache } from "@wasm/module-cache";
+ * import { bestEngine, v8Engine } from "@wasm/module-cache/v8";
+ *
+ * const { available, reason } = v8Engine.available();
+ * console.log(available === (reason === undefined)); // true
+ * const cache = new ModuleCache({ engine: bestEngine(), directory: "/tmp/wasm-module-cache-example" });
+ * console.log(cache.stats().compiled); // 0
+ * ```
+ */
+export const v8Engine: V8EngineFactory = Object.assign(create, { available: tellAvailability });
+
+/** {@linkcode v8Engine} where it is available, and else `hostEngine()`. */
+export function bestEngine(options: V8EngineOptions = {}): Engine<WebAssembly.Module> {
+  return v8Engine.available().available ? v8Engine(options) : hostEngine();
+}
+
+function tellAvailability(): V8Availability {
+  const found = availability();
+  if (!found.available || hasChild()) return found;
+  return { available: false, reason: "a part of this library that runs as a process is not there: is it bundled?" };
+}
+
+function create(options: V8EngineOptions = {}): Engine<WebAssembly.Module> {
+  const { artifact = "profile" } = options;
+  if (!["profile", "full", "none"].includes(artifact)) {
+    throw new TypeError(`Cannot use artifact "${artifact}": it must be "profile", "full" or "none"`);
+  }
+  const { available, reason } = tellAvailability();
+  if (!available) throw new TypeError(`Cannot use V8 engine: ${reason}`);
+  return engineOf(identity(), artifact === "none" ? undefined : artifact);
+}
+
+function engineOf(id: string, grade: "profile" | "full" | undefined): Engine<WebAssembly.Module> {
+  const remember = (module: WebAssembly.Module, code: Uint8Array<ArrayBuffer>, place: EntryPlace | undefined) => {
+    if (grade && place) later({ id, grade, code, place, module: new WeakRef(module) });
+  };
+  return {
+    ...compiling,
+    id,
+    native: true,
+    serialize: (module, code, place) => {
+      if (isWorth(code)) remember(module, code, place);
+      return undefined;
+    },
+    deserialize: (artifact, code, place) => {
+      const isBest = !grade || isAtLeast(artifact, grade);
+      const module = load(id, "snapshot", artifact, code);
+      if (module && code && !isBest) remember(module, code, place);
+      return module;
+    },
+    thorough: thoroughEngine({ id, grade: "full" }),
+  };
+}

@@ -1,0 +1,43 @@
+// The calls that the V8 engines share: compiling as the runtime does, and reading artifacts back.
+
+import type { Bytes } from "../engine/calls.ts";
+import type { Engine } from "../engine/engine.ts";
+import { type Grade, isAtLeast, ungraded } from "./artifact.ts";
+import { versionTag } from "./identity.ts";
+import { deserialize } from "./natives.ts";
+import { outlineOf } from "./wasm.ts";
+
+/** Compiles as without a cache. */
+export const compiling: Pick<Engine, "compile" | "compileSync"> = {
+  compile: (code) => WebAssembly.compile(code),
+  compileSync: (code) => new WebAssembly.Module(code),
+};
+
+/**
+ * Reads a module back.
+ *
+ * @param id Identity of the engine; its flags may have been changed since.
+ * @param least The grade below which an artifact is not taken.
+ */
+export function load(
+  id: string,
+  least: Grade,
+  artifact: Bytes,
+  code: Bytes | undefined,
+): WebAssembly.Module | undefined {
+  if (!code || !isAtLeast(artifact, least) || !hasUsualFlags(id)) return undefined;
+  return deserialize(ungraded(artifact), code);
+}
+
+/** Tells whether V8's flags are those of the identity still. */
+export function hasUsualFlags(id: string): boolean {
+  return id.includes(` ${versionTag()} `);
+}
+
+/** Below this an artifact saves nothing. */
+const MIN_BYTES = 4096;
+
+/** Tells whether an artifact of a code saves anything, and can be made: V8 is told of functions by exported ones. */
+export function isWorth(code: Bytes): boolean {
+  return code.length >= MIN_BYTES && outlineOf(code).shortestExport !== undefined;
+}

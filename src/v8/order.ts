@@ -1,0 +1,102 @@
+// Orders: what a process is told that makes artifacts. They come as an open file without a name, so that nothing is left
+// whoever dies.
+
+import type { Bytes } from "../engine/calls.ts";
+import type { Grade } from "./artifact.ts";
+import { builtin, nodeProcess } from "../platform/node_files.ts";
+
+/** What shall be made. */
+export interface Order {
+  /** Identity of the process that wants it. */
+  readonly id: string;
+  /** How good it shall be. */
+  readonly grade: Exclude<Grade, "snapshot">;
+  /** The code. */
+  readonly code: Bytes;
+  /** What was executed, for the grade `profile`. */
+  readonly profile?: Bytes;
+  /** Where the entry goes; absent where the artifact is wanted and no entry. */
+  readonly entry?: {
+    /** Directory of the cache. */
+    readonly directory: string;
+    /** The folder in it that is the cache's own. */
+    readonly root: string;
+    /** Name of the lock: nobody else makes what it stands for meanwhile. */
+    readonly lock: string;
+    /** The secret, hexadecimal. */
+    readonly secret?: string;
+    /** Limits of the cache; `null` stands for none. */
+    readonly limits: { readonly maxDiskBytes: number | null; readonly maxDiskAgeMs: number | null };
+  };
+}
+
+/** Opens a file without a name in a folder, which is made where it is missing. */
+export function openNameless(folder: string): number {
+  const { constants, mkdirSync, openSync, unlinkSync } = builtin("node:fs");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = `${folder}/${nodeProcess().pid}-${crypto.randomUUID()}`;
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+  unlinkSync(path);
+  return descriptor;
+}
+
+/** Writes orders down; the caller closes the descriptor. */
+export function writeOrders(folder: string, orders: readonly Order[]): number {
+  const heads = orders.map(({ code, profile, ...head }) => ({
+    ...head,
+    codeLength: code.length,
+    profileLength: profile?.length,
+  }));
+  const head = new TextEncoder().encode(JSON.stringify(heads));
+  const length = new Uint8Array(Uint32Array.of(head.length).buffer);
+  const parts = [length, head, ...orders.flatMap(({ code, profile }) => profile ? [code, profile] : [code])];
+  const descriptor = openNameless(folder);
+  try {
+    let at = 0;
+    for (const part of parts) {
+      writeWhole(descriptor, at, part);
+      at += part.length;
+    }
+    return descriptor;
+  } catch (error) {
+    builtin("node:fs").closeSync(descriptor);
+    throw error;
+  }
+}
+
+/** Reads orders; what has the descriptor as well may read on its own. */
+export function readOrders(descriptor: number): Order[] {
+  let at = 0;
+  const next = (length: number) => {
+    const bytes = readWhole(descriptor, at, length);
+    at += length;
+    return bytes;
+  };
+  const headLength = new Uint32Array(next(4).buffer)[0]!;
+  const heads = JSON.parse(
+    new TextDecoder().decode(next(headLength)),
+  ) as (Omit<Order, "code" | "profile"> & { codeLength: number; profileLength?: number })[];
+  return heads.map(({ codeLength, profileLength, ...head }) => ({
+    ...head,
+    code: next(codeLength),
+    profile: profileLength === undefined ? undefined : next(profileLength),
+  }));
+}
+
+/** Reads so many bytes from there. */
+export function readWhole(descriptor: number, from: number, length: number): Bytes {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length;) {
+    const count = builtin("node:fs").readSync(descriptor, bytes, at, length - at, from + at);
+    if (count === 0) throw new RangeError("Cannot read order: it ends too early");
+    at += count;
+  }
+  return bytes;
+}
+
+/** Writes all bytes there: others have the same descriptor, and move where it stands. */
+export function writeWhole(descriptor: number, from: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    at += builtin("node:fs").writeSync(descriptor, bytes, at, bytes.length - at, from + at);
+  }
+}

@@ -1,0 +1,158 @@
+// Reads of a module's code what is needed to make an instance of it that does nothing, and to know its functions. The
+// code has been compiled: it is valid. Pure.
+
+/** What is known of a module. */
+export interface Outline {
+  /** Functions that it defines itself. */
+  readonly functions: number;
+  /** Runs a function when it is instantiated. */
+  readonly hasStart: boolean;
+  /** Name of the exported function with the shortest body of its own; absent where it exports none of its own. */
+  readonly shortestExport?: string;
+  /** Makes imports that link: functions that do nothing, empty memories and tables, zeros. Absent where some kind is unknown. */
+  readonly imports?: () => WebAssembly.Imports;
+}
+
+const SECTIONS = { import: 2, function: 3, export: 7, start: 8, code: 10 } as const;
+const KINDS = ["function", "table", "memory", "global", "tag"] as const;
+
+/** Reads numbers and names of a binary one after another. */
+class Reader {
+  at: number;
+  readonly #code: Uint8Array;
+
+  constructor(code: Uint8Array, at: number) {
+    this.#code = code;
+    this.at = at;
+  }
+
+  byte(): number {
+    return this.#code[this.at++] ?? 0;
+  }
+
+  /** An unsigned LEB128 of up to 53 bits. */
+  number(): number {
+    let [value, factor, byte] = [0, 1, 128];
+    for (; byte >= 128; factor *= 128) {
+      byte = this.byte();
+      value += (byte & 127) * factor;
+    }
+    return value;
+  }
+
+  name(): string {
+    const length = this.number();
+    this.at += length;
+    return new TextDecoder().decode(this.#code.subarray(this.at - length, this.at));
+  }
+}
+
+/** Reads an outline. */
+export function outlineOf(code: Uint8Array): Outline {
+  const sections = sectionsOf(code);
+  const at = (id: number) => new Reader(code, sections.get(id) ?? code.length);
+  const { imports, importedFunctions } = importsOf(at(SECTIONS.import));
+  const functions = at(SECTIONS.function).number();
+  return {
+    functions,
+    hasStart: sections.has(SECTIONS.start),
+    shortestExport: shortestOf(at(SECTIONS.export), bodiesOf(at(SECTIONS.code)), importedFunctions),
+    imports,
+  };
+}
+
+/** Where the content of each section begins. */
+function sectionsOf(code: Uint8Array): Map<number, number> {
+  const sections = new Map<number, number>();
+  const reader = new Reader(code, 8);
+  while (reader.at < code.length) {
+    const id = reader.byte();
+    const length = reader.number();
+    sections.set(id, reader.at);
+    reader.at += length;
+  }
+  return sections;
+}
+
+/** Lengths of the functions' bodies. */
+function bodiesOf(reader: Reader): number[] {
+  return Array.from({ length: reader.number() }, () => {
+    const length = reader.number();
+    reader.at += length;
+    return length;
+  });
+}
+
+function shortestOf(reader: Reader, bodies: readonly number[], imported: number): string | undefined {
+  let shortest: { name: string; length: number } | undefined;
+  for (let left = reader.number(); left > 0; left--) {
+    const name = reader.name();
+    const isFunction = KINDS[reader.byte()] === "function";
+    const length = bodies[reader.number() - imported];
+    if (!isFunction || length === undefined) continue;
+    if (!shortest || length < shortest.length) shortest = { name, length };
+  }
+  return shortest?.name;
+}
+
+type MakeImport = () => WebAssembly.ImportValue;
+
+function importsOf(reader: Reader): { imports?: () => WebAssembly.Imports; importedFunctions: number } {
+  const makers: { module: string; name: string; make: MakeImport }[] = [];
+  let importedFunctions = 0;
+  for (let left = reader.number(); left > 0; left--) {
+    const [module, name] = [reader.name(), reader.name()];
+    const kind = KINDS[reader.byte()];
+    if (kind === "function") importedFunctions++;
+    const make = makerOf(reader, kind);
+    // What follows cannot be read either.
+    if (!make) return { importedFunctions: Infinity };
+    makers.push({ module, name, make });
+  }
+  const imports = () => {
+    const made: WebAssembly.Imports = {};
+    for (const { module, name, make } of makers) (made[module] ??= {})[name] = make();
+    return made;
+  };
+  return { imports, importedFunctions };
+}
+
+const VALUE_TYPES: Record<number, [string, unknown]> = {
+  0x7f: ["i32", 0],
+  0x7e: ["i64", 0n],
+  0x7d: ["f32", 0],
+  0x7c: ["f64", 0],
+  0x70: ["anyfunc", null],
+  0x6f: ["externref", null],
+};
+
+function makerOf(reader: Reader, kind: typeof KINDS[number] | undefined): MakeImport | undefined {
+  if (kind === "function") {
+    reader.number();
+    return () => () => 0;
+  }
+  if (kind === "table") {
+    const element = VALUE_TYPES[reader.byte()]?.[0];
+    const limits = limitsOf(reader);
+    return element && limits
+      ? () => new WebAssembly.Table({ ...limits, element: element as WebAssembly.TableKind })
+      : undefined;
+  }
+  if (kind === "memory") {
+    const limits = limitsOf(reader);
+    return limits && (() => new WebAssembly.Memory(limits));
+  }
+  if (kind === "global") {
+    const type = VALUE_TYPES[reader.byte()];
+    const mutable = reader.byte() === 1;
+    return type && (() => new WebAssembly.Global({ value: type[0] as WebAssembly.ValueType, mutable }, type[1] as 0));
+  }
+}
+
+/** Limits of a table or memory; `undefined` for what is not addressed by 32 bits, or has pages of another size. */
+function limitsOf(reader: Reader): { initial: number; maximum?: number; shared?: boolean } | undefined {
+  const flags = reader.byte();
+  if (flags > 3) return undefined;
+  const initial = reader.number();
+  return { initial, ...(flags & 1 ? { maximum: reader.number() } : {}), ...(flags & 2 ? { shared: true } : {}) };
+}
