@@ -51,6 +51,8 @@ export interface NodeProcess {
   readonly pid: number;
   /** Operating system. */
   readonly platform: string;
+  /** Standard input. */
+  readonly stdin: { on(event: "close", listener: () => void): { resume(): void } };
   /** Node's permission model, where it is switched on. */
   readonly permission?: { has(scope: string, reference?: string): boolean };
   /** Versions of Node, V8 and the rest. */

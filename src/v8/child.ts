@@ -1,5 +1,5 @@
-// A process of its own: makes artifacts, or sees to it that they are made. Its role is its argument, its orders are its
-// standard input, and an artifact goes to descriptor 3. Nobody imports it but for its type.
+// A process of its own: makes artifacts, or sees to it that they are made. Its role is its argument, its orders are in the
+// file of descriptor 3, and an artifact goes to descriptor 4. Nobody imports it but for its type.
 
 import { withFlagsOf } from "./artifact.ts";
 import { identity } from "./identity.ts";
@@ -19,22 +19,23 @@ import { NOT_THE_SAME, OTHER_IDENTITY } from "./processes.ts";
  */
 export type Role = "name" | Order["grade"] | "verify" | "supervise";
 
-const ARTIFACT = 3;
+const [ORDERS, ARTIFACT] = [3, 4];
 
 /** How often, and how many times in a row, V8's threads must be found without work. */
 const LOOK_MS = 50;
 const QUIET_LOOKS = 3;
 
 const [, , role, name] = nodeProcess().argv as [string, string, Role, string | undefined];
-const roles: Record<Role, (orders: readonly Order[]) => void | Promise<void>> = {
-  name: ([order]) => void new WebAssembly.Module(order!.code),
-  full: ([order]) => writeWhole(ARTIFACT, 0, serialize(new WebAssembly.Module(order!.code))),
-  profile: ([order]) => optimizeProfiled(order!, name!),
-  verify: ([order]) => verify(order!),
-  supervise: async (orders) => (await import("./supervise.ts")).supervise(orders),
+const order = () => readOrders(ORDERS, 0).orders[0]!;
+const roles: Record<Role, () => void | Promise<void>> = {
+  name: () => void new WebAssembly.Module(order().code),
+  full: () => writeWhole(ARTIFACT, 0, serialize(new WebAssembly.Module(order().code))),
+  profile: () => optimizeProfiled(order(), name!),
+  verify: () => verify(order()),
+  supervise: async () => (await import("./supervise.ts")).supervise(ORDERS),
 };
 // What it throws ends the process, and that is the answer.
-void roles[role](readOrders(0));
+void roles[role]();
 
 async function optimizeProfiled({ code, profile }: Order, name: string): Promise<void> {
   const fs = builtin("node:fs");

@@ -4,9 +4,7 @@ import type { Engine, EntryPlace } from "../engine/engine.ts";
 import { hostEngine } from "../engine/host.ts";
 import { isAtLeast } from "./artifact.ts";
 import { availability, identity, type V8Availability } from "./identity.ts";
-import { later } from "./later.ts";
-import { compiling, isWorth, load } from "./load.ts";
-import { hasChild } from "./processes.ts";
+import { compiling, load } from "./load.ts";
 import { thoroughEngine } from "./thorough.ts";
 
 /** Options of {@linkcode v8Engine}. */
@@ -60,17 +58,11 @@ export interface V8EngineFactory {
  * console.log(cache.stats().compiled); // 0
  * ```
  */
-export const v8Engine: V8EngineFactory = Object.assign(create, { available: tellAvailability });
+export const v8Engine: V8EngineFactory = Object.assign(create, { available: availability });
 
 /** {@linkcode v8Engine} where it is available, and else `hostEngine()`. */
 export function bestEngine(options: V8EngineOptions = {}): Engine<WebAssembly.Module> {
   return v8Engine.available().available ? v8Engine(options) : hostEngine();
-}
-
-function tellAvailability(): V8Availability {
-  const found = availability();
-  if (!found.available || hasChild()) return found;
-  return { available: false, reason: "a part of this library that runs as a process is not there: is it bundled?" };
 }
 
 function create(options: V8EngineOptions = {}): Engine<WebAssembly.Module> {
@@ -78,21 +70,24 @@ function create(options: V8EngineOptions = {}): Engine<WebAssembly.Module> {
   if (!["profile", "full", "none"].includes(artifact)) {
     throw new TypeError(`Cannot use artifact "${artifact}": it must be "profile", "full" or "none"`);
   }
-  const { available, reason } = tellAvailability();
+  const { available, reason } = availability();
   if (!available) throw new TypeError(`Cannot use V8 engine: ${reason}`);
   return engineOf(identity(), artifact === "none" ? undefined : artifact);
 }
 
 function engineOf(id: string, grade: "profile" | "full" | undefined): Engine<WebAssembly.Module> {
   const remember = (module: WebAssembly.Module, code: Uint8Array<ArrayBuffer>, place: EntryPlace | undefined) => {
-    if (grade && place) later({ id, grade, code, place, module: new WeakRef(module) });
+    if (!grade || !place) return;
+    const cold = { id, grade, code, place, module: new WeakRef(module) };
+    // What is needed for this alone is loaded then; where it cannot be, the artifact is not made.
+    import("./later.ts").then(({ later }) => later(cold)).catch(() => {});
   };
   return {
     ...compiling,
     id,
     native: true,
     serialize: (module, code, place) => {
-      if (isWorth(code)) remember(module, code, place);
+      remember(module, code, place);
       return undefined;
     },
     deserialize: (artifact, code, place) => {

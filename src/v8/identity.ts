@@ -33,7 +33,14 @@ function whyNot(): string | undefined {
   if (process.permission && !process.permission.has("child")) {
     return "the permission to start processes is missing: --allow-child-process";
   }
-  return undefined;
+  if (builtin("node:fs").existsSync(childPath())) return undefined;
+  return "a part of this library that runs as a process of its own is not there: is it bundled?";
+}
+
+/** Path of what runs as processes of their own; the published form is JavaScript. */
+export function childPath(): string {
+  const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return builtin("node:url").fileURLToPath(new URL(`./child.${ending}`, import.meta.url));
 }
 
 /**

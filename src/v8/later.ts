@@ -9,10 +9,10 @@ import { hasUsualFlags } from "./load.ts";
 import { optimize, serialize } from "./natives.ts";
 import { nodeProcess } from "../platform/node_files.ts";
 import type { Order } from "./order.ts";
-import { supervise } from "./processes.ts";
+import { startSupervisor, type Supervisor } from "./processes.ts";
 import { PROBE } from "./probe.ts";
 import { Proof } from "./proof.ts";
-import { type Outline, outlineOf } from "./wasm.ts";
+import { isWorth, type Outline, outlineOf } from "./wasm.ts";
 
 /** A module without an artifact as good as wanted. */
 export interface Cold {
@@ -37,42 +37,66 @@ const MAX_MS = 30;
 /** How many bytes of code are handed to another process at a time. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** The modules of this process, whichever engines compiled them: it ends only once. */
-const modules = new Map<string, Cold>();
+/** What is under way in one directory. */
+interface Session {
+  readonly modules: Map<string, Cold>;
+  readonly proof: Proof;
+  readonly supervisor: Supervisor;
+}
+
+/** Those of this process, by directory, whichever engines compiled: a process ends only once. */
+const sessions = new Map<string, Session>();
 let timer: { unref(): void } | undefined;
 let isHooked = false;
 
-/** Remembers a module until the process ends, or has run for a while. */
+/** Remembers a module until the process ends, or has run for a while. Costs the start of a process, once. */
 export function later(cold: Cold): void {
-  const { id, place } = cold;
-  const isProven = new Proof(id, place).known;
-  if (isProven === false) return;
-  if (isProven === undefined) trySupervise([orderOf({ ...cold, grade: "full", code: PROBE }, "v8-proof")], place);
-  modules.set(`${place.root} ${place.key}`, cold);
+  const { place: { key, options: { secret }, root } } = cold;
+  // A secret that cannot be told to another process means that nothing can be made there.
+  if (!isWorth(cold.code) || (secret && !(secret instanceof Uint8Array))) return;
+  const session = sessions.get(root) ?? begin(cold);
+  if (!session) return;
+  session.modules.set(key, cold);
+  sessions.set(root, session);
   if (!isHooked) nodeProcess().on("exit", settle);
   isHooked = true;
   timer ??= setTimeout(settle, AFTER_MS) as unknown as { unref(): void };
   timer.unref();
 }
 
+/** Begins a session, unless V8 has been found not to do what is needed. */
+function begin(cold: Cold): Session | undefined {
+  const proof = new Proof(cold.id, cold.place);
+  if (proof.known === false) return undefined;
+  const first = orderOf({ ...cold, grade: "full", code: PROBE }, "v8-proof");
+  return { modules: new Map(), proof, supervisor: startSupervisor(first, `${cold.place.root}/tmp`) };
+}
+
 /** Sees to all that are remembered, as long as it may take. */
 function settle(): void {
   timer = undefined;
   const untilMs = performance.now() + MAX_MS;
-  const orders = new Map<string, { place: EntryPlace; orders: Order[] }>();
+  for (const [root, session] of sessions) {
+    sessions.delete(root);
+    try {
+      session.supervisor.release(ordersOf(session, untilMs));
+    } catch {
+      // No room: a later process tries again.
+    }
+  }
+}
+
+function ordersOf({ modules, proof }: Session, untilMs: number): Order[] {
+  const orders: Order[] = [];
+  if (!proof.known) return orders;
   let bytes = 0;
-  for (const [name, cold] of modules) {
-    modules.delete(name);
+  for (const cold of modules.values()) {
+    if (performance.now() > untilMs) break;
     const order = settleOne(cold);
     bytes += order?.code.length ?? 0;
-    if (order && bytes <= MAX_BYTES) {
-      const { root } = cold.place;
-      if (!orders.has(root)) orders.set(root, { place: cold.place, orders: [] });
-      orders.get(root)!.orders.push(order);
-    }
-    if (performance.now() > untilMs) break;
+    if (order && bytes <= MAX_BYTES) orders.push(order);
   }
-  for (const { place, orders: these } of orders.values()) trySupervise(these, place);
+  return orders;
 }
 
 /** Writes down what was optimized; gives the order for the rest. A fault costs the artifact, not the program. */
@@ -80,7 +104,7 @@ function settleOne(cold: Cold): Order | undefined {
   try {
     const { code, grade, id, place } = cold;
     const module = cold.module.deref();
-    if (!module || !hasUsualFlags(id) || !new Proof(id, place).known) return undefined;
+    if (!module || !hasUsualFlags(id)) return undefined;
     const there = place.read();
     if (there && isAtLeast(there, grade)) return undefined;
     const outline = outlineOf(code);
@@ -111,16 +135,6 @@ function orderOf({ id, grade, code, place }: Omit<Cold, "module">, lock = `v8-${
   const limits = { maxDiskBytes: finite(maxDiskBytes), maxDiskAgeMs: finite(maxDiskAgeMs) };
   const hex = secret instanceof Uint8Array ? { secret: toHex(secret) } : {};
   return { id, grade, code, entry: { directory, root, lock, limits, ...hex } };
-}
-
-/** A secret that cannot be told to another process means that nothing can be made there. */
-function trySupervise(orders: readonly Order[], { root, options: { secret } }: EntryPlace): void {
-  if (secret && !(secret instanceof Uint8Array)) return;
-  try {
-    supervise(orders, `${root}/tmp`);
-  } catch {
-    // No room, no processes left, no permission: the next process tries again.
-  }
 }
 
 /** JSON has no infinity. */

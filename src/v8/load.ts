@@ -5,7 +5,6 @@ import type { Engine } from "../engine/engine.ts";
 import { type Grade, isAtLeast, ungraded } from "./artifact.ts";
 import { versionTag } from "./identity.ts";
 import { deserialize } from "./natives.ts";
-import { outlineOf } from "./wasm.ts";
 
 /** Compiles as without a cache. */
 export const compiling: Pick<Engine, "compile" | "compileSync"> = {
@@ -32,12 +31,4 @@ export function load(
 /** Tells whether V8's flags are those of the identity still. */
 export function hasUsualFlags(id: string): boolean {
   return id.includes(` ${versionTag()} `);
-}
-
-/** Below this an artifact saves nothing. */
-const MIN_BYTES = 4096;
-
-/** Tells whether an artifact of a code saves anything, and can be made: V8 is told of functions by exported ones. */
-export function isWorth(code: Bytes): boolean {
-  return code.length >= MIN_BYTES && outlineOf(code).shortestExport !== undefined;
 }

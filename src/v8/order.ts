@@ -40,8 +40,16 @@ export function openNameless(folder: string): number {
   return descriptor;
 }
 
-/** Writes orders down; the caller closes the descriptor. */
-export function writeOrders(folder: string, orders: readonly Order[]): number {
+/** Orders, and where the next begin. */
+export interface OrderList {
+  /** What shall be made. */
+  readonly orders: readonly Order[];
+  /** Offset of what follows. */
+  readonly end: number;
+}
+
+/** Writes orders down from an offset on; gives where the next begin. */
+export function writeOrders(descriptor: number, from: number, orders: readonly Order[]): number {
   const heads = orders.map(({ code, profile, ...head }) => ({
     ...head,
     codeLength: code.length,
@@ -49,38 +57,32 @@ export function writeOrders(folder: string, orders: readonly Order[]): number {
   }));
   const head = new TextEncoder().encode(JSON.stringify(heads));
   const length = new Uint8Array(Uint32Array.of(head.length).buffer);
-  const parts = [length, head, ...orders.flatMap(({ code, profile }) => profile ? [code, profile] : [code])];
-  const descriptor = openNameless(folder);
-  try {
-    let at = 0;
-    for (const part of parts) {
-      writeWhole(descriptor, at, part);
-      at += part.length;
-    }
-    return descriptor;
-  } catch (error) {
-    builtin("node:fs").closeSync(descriptor);
-    throw error;
+  let end = from;
+  for (const part of [length, head, ...orders.flatMap(({ code, profile }) => profile ? [code, profile] : [code])]) {
+    writeWhole(descriptor, end, part);
+    end += part.length;
   }
+  return end;
 }
 
-/** Reads orders; what has the descriptor as well may read on its own. */
-export function readOrders(descriptor: number): Order[] {
-  let at = 0;
+/** Reads orders from an offset on. */
+export function readOrders(descriptor: number, from: number): OrderList {
+  let end = from;
   const next = (length: number) => {
-    const bytes = readWhole(descriptor, at, length);
-    at += length;
+    const bytes = readWhole(descriptor, end, length);
+    end += length;
     return bytes;
   };
   const headLength = new Uint32Array(next(4).buffer)[0]!;
   const heads = JSON.parse(
     new TextDecoder().decode(next(headLength)),
   ) as (Omit<Order, "code" | "profile"> & { codeLength: number; profileLength?: number })[];
-  return heads.map(({ codeLength, profileLength, ...head }) => ({
+  const orders = heads.map(({ codeLength, profileLength, ...head }) => ({
     ...head,
     code: next(codeLength),
     profile: profileLength === undefined ? undefined : next(profileLength),
   }));
+  return { orders, end };
 }
 
 /** Reads so many bytes from there. */

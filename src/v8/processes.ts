@@ -1,6 +1,8 @@
 // Processes that make artifacts: what V8 may crash on, or needs other flags for, happens there.
 
 import type { Role } from "./child.ts";
+import type { Bytes } from "../engine/calls.ts";
+import { childPath } from "./identity.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
 import { openNameless, type Order, readWhole, writeOrders } from "./order.ts";
 
@@ -26,59 +28,66 @@ const FLAGS: Partial<Record<Role, string[]>> = {
 /** Signals by which the system, not a user, ends a process. */
 const CRASHES = ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP"];
 
-/** Tells whether the parts of this library that run as processes are there: a bundle does not have them. */
-export function hasChild(): boolean {
-  return builtin("node:fs").existsSync(childPath());
-}
-
-/** The published form is JavaScript. */
-function childPath(): string {
-  const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return builtin("node:url").fileURLToPath(new URL(`./child.${ending}`, import.meta.url));
-}
-
 /**
  * Makes an artifact in processes that nothing is left of, and loads it in one before anybody else does.
  *
  * @param folder For files without names, and the profile.
  * @throws {Refused} When V8 crashes or does not do what is needed.
  */
-export async function makeArtifact(order: Order, folder: string): Promise<Uint8Array<ArrayBuffer>> {
+export async function makeArtifact(order: Order, folder: string): Promise<Bytes> {
   const { closeSync, fstatSync } = builtin("node:fs");
-  const orders = writeOrders(folder, [order]);
-  let output;
+  const orders = openNameless(folder);
+  let artifact;
   try {
-    output = openNameless(folder);
-    const work = { folder, descriptors: [orders, output] };
+    artifact = openNameless(folder);
+    writeOrders(orders, 0, [order]);
+    const work = { folder, orders, artifact };
     const name = order.profile ? /profile-wasm-[0-9a-f]{8}/.exec(await run("name", work))?.[0] : undefined;
     if (order.profile && !name) throw new Refused("V8 takes no profile");
     await run(order.grade, work, name);
     await run("verify", work);
-    return readWhole(output, 0, fstatSync(output).size);
+    return readWhole(artifact, 0, fstatSync(artifact).size);
   } finally {
     closeSync(orders);
-    if (output !== undefined) closeSync(output);
+    if (artifact !== undefined) closeSync(artifact);
   }
 }
 
-/** Has orders carried out by a process that lives on when this one ends. */
-export function supervise(orders: readonly Order[], folder: string): void {
-  const descriptor = writeOrders(folder, orders);
-  try {
-    const child = start("supervise", { folder, descriptors: [descriptor], isDetached: true });
-    // To start it may fail, and nobody is waiting.
-    child.on("error", () => {});
-    child.unref();
-  } finally {
-    builtin("node:fs").closeSync(descriptor);
-  }
+/** A process that will carry out orders when this one has ended, or lets it go. */
+export interface Supervisor {
+  /** Adds orders and lets it go. */
+  release(orders: readonly Order[]): void;
+}
+
+/**
+ * Starts a process that lives on when this one ends. Now it sees to the first order; the others it reads once this one
+ * has ended, whichever way, or has released it.
+ */
+export function startSupervisor(first: Order, folder: string): Supervisor {
+  const { closeSync } = builtin("node:fs");
+  const orders = openNameless(folder);
+  const end = writeOrders(orders, 0, [first]);
+  const child = start("supervise", { folder, orders });
+  // To start it may fail, and nobody is waiting.
+  child.on("error", () => {});
+  child.stdin?.on("error", () => {});
+  child.unref();
+  (child.stdin as { unref?(): void } | null)?.unref?.();
+  return {
+    release(more) {
+      writeOrders(orders, end, more);
+      closeSync(orders);
+      child.stdin?.destroy();
+    },
+  };
 }
 
 interface Work {
   readonly folder: string;
-  /** The orders, and the file for the artifact. */
-  readonly descriptors: readonly number[];
-  readonly isDetached?: boolean;
+  /** File of the orders. */
+  readonly orders: number;
+  /** File for the artifact. */
+  readonly artifact?: number;
 }
 
 /** Runs a role to its end; gives what it printed. */
@@ -95,17 +104,22 @@ function run(role: Role, work: Work, name?: string): Promise<string> {
   });
 }
 
-function start(role: Role, { folder, descriptors: [orders, output], isDetached }: Work, name?: string) {
-  const { execPath } = nodeProcess();
+function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
   const args = [...FLAGS[role] ?? [], "--no-warnings", childPath(), role, ...(name ? [name] : [])];
-  const stdio = [orders!, role === "name" ? "pipe" : "ignore", "ignore", output ?? "ignore"] as const;
-  return builtin("node:child_process").spawn(execPath, args, {
+  const isSupervisor = role === "supervise";
+  return builtin("node:child_process").spawn(nodeProcess().execPath, args, {
     cwd: folder,
-    detached: isDetached,
+    detached: isSupervisor,
     env: environment(),
-    stdio: [...stdio],
+    stdio: [
+      isSupervisor ? "pipe" : "ignore",
+      role === "name" ? "pipe" : "ignore",
+      "ignore",
+      orders,
+      artifact ?? "ignore",
+    ],
     windowsHide: true,
-    ...(isDetached ? {} : { timeout: LIMIT_MS, killSignal: "SIGKILL" as const }),
+    ...(isSupervisor ? {} : { timeout: LIMIT_MS, killSignal: "SIGKILL" as const }),
   });
 }
 

@@ -1,20 +1,34 @@
 // Makes entries in a process that nobody waits for.
 
 import { ModuleCache } from "../cache.ts";
-import { builtin } from "../platform/node_files.ts";
-import type { Order } from "./order.ts";
+import { builtin, nodeProcess } from "../platform/node_files.ts";
+import { type Order, readOrders } from "./order.ts";
 import { isProbe } from "./probe.ts";
 import { Proof } from "./proof.ts";
 import { thoroughEngine } from "./thorough.ts";
 
-/** Carries orders out one after another, when nobody else needs the processor. */
-export async function supervise(orders: readonly Order[]): Promise<void> {
+/**
+ * Carries orders out one after another, when nobody else needs the processor: the first list at once, the second when
+ * whoever wrote it has let go of this process's input, if only by dying.
+ */
+export async function supervise(descriptor: number): Promise<void> {
   const { constants, setPriority } = builtin("node:os");
   setPriority(constants.priority.PRIORITY_LOW);
-  for (const order of orders) {
-    // A failure leaves things as they were; there is nobody to tell, and the other orders are not worse for it.
-    await carryOut(order).catch(() => {});
+  const first = readOrders(descriptor, 0);
+  await carryOutAll(first.orders);
+  await inputEnds();
+  if (builtin("node:fs").fstatSync(descriptor).size > first.end) {
+    await carryOutAll(readOrders(descriptor, first.end).orders);
   }
+}
+
+function inputEnds(): Promise<void> {
+  return new Promise((resolve) => nodeProcess().stdin.on("close", resolve).resume());
+}
+
+async function carryOutAll(orders: readonly Order[]): Promise<void> {
+  // A failure leaves things as they were; there is nobody to tell, and the other orders are not worse for it.
+  for (const order of orders) await carryOut(order).catch(() => {});
 }
 
 async function carryOut({ entry, code, ...goal }: Order): Promise<void> {

@@ -61,6 +61,14 @@ export function outlineOf(code: Uint8Array): Outline {
   };
 }
 
+/** Below this an artifact saves nothing. */
+const MIN_BYTES = 4096;
+
+/** Tells whether an artifact of a code saves anything, and can be made: V8 is told of functions by exported ones. */
+export function isWorth(code: Uint8Array): boolean {
+  return code.length >= MIN_BYTES && outlineOf(code).shortestExport !== undefined;
+}
+
 /** Where the content of each section begins. */
 function sectionsOf(code: Uint8Array): Map<number, number> {
   const sections = new Map<number, number>();
