@@ -1,9 +1,9 @@
-// Lints the docs of every file that is published, not only of what mod.ts exports.
+// Lints the docs of every file that is published, not only of what is exported.
 
 import { walk } from "@std/fs";
 import { ROOT, run } from "./tools.ts";
 
-const files = ["mod.ts", "v8.ts"];
+const files = ["mod.ts", "binaryen.ts", "v8.ts", "wat.ts"];
 for await (const { path } of walk(`${ROOT}/src`, { exts: [".ts"], includeDirs: false })) files.push(path);
 
 // `deno doc` knows no links: an import map says where the stand-ins are that the config at hand resolves to.

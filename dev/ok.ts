@@ -6,11 +6,12 @@ const config = await chooseConfig();
 await installPackages();
 const deno = Deno.execPath();
 const configured = ["--config", config, "--no-lock"];
+const entries = ["mod.ts", "binaryen.ts", "v8.ts", "wat.ts"];
 const checks: Record<string, string[]> = {
   "format": ["fmt", "--check", "--config", config],
   "lint": ["lint", "--config", config],
-  "types": ["check", ...configured, "mod.ts", "v8.ts", "tests", "bench", "dev"],
-  "types of the examples": ["check", ...configured, "--doc", "README.md", "docs", "mod.ts", "v8.ts", "src"],
+  "types": ["check", ...configured, ...entries, "tests", "bench", "dev"],
+  "types of the examples": ["check", ...configured, "--doc", "README.md", "docs", ...entries, "src"],
   "docs": ["run", "-A", ...configured, "dev/doc_lint.ts"],
   "publish": ["publish", "--dry-run", "--allow-dirty", ...configured],
 };

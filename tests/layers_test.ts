@@ -6,11 +6,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ROOT } from "./_tools.ts";
 
+/** What the package exports. */
+const ENTRIES = ["mod.ts", "binaryen.ts", "v8.ts", "wat.ts"];
+
 /** Files of the library, from the top of the tree. */
 const files = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
   .map((path) => `src/${path.replaceAll("\\", "/")}`)
   .filter((path) => path.endsWith(".ts"))
-  .concat("mod.ts", "v8.ts");
+  .concat(ENTRIES);
 
 const source = new Map(files.map((path) => [path, readFileSync(join(ROOT, path), "utf8")]));
 
@@ -32,11 +35,11 @@ test("imports have no cycles", () => {
     above.includes(path)
       ? [[...above.slice(above.indexOf(path)), path]]
       : importsOf(path, { types: false }).flatMap((next) => visit(next, [...above, path]));
-  for (const entry of ["mod.ts", "v8.ts", "src/v8/child.ts"]) assertEquals(visit(entry, []), []);
+  for (const entry of ENTRIES) assertEquals(visit(entry, []), []);
 });
 
-test("only the platforms and the engines name a runtime", () => {
-  const named = files.filter((path) => !/^src\/(platform|engine|v8)\//.test(path))
+test("only the platforms, the engines and what starts workers name a runtime", () => {
+  const named = files.filter((path) => !/^src\/(platform\/|engine\/|steps\/worker\.ts)/.test(path))
     .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));
   assertEquals(named, []);
 });
@@ -64,13 +67,25 @@ test("imports go one way", () => {
     ],
     [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
     [/^src\/engine\//, /^src\/(engine\/\w+|effect)\.ts$/],
-    [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host)|platform\/node_files|cache|key)\.ts$/],
+    [/^src\/steps\//, /^src\/(steps\/\w+|engine\/prepared)\.ts$/],
+    [/^\w+\.ts$/, /^src\//],
   ];
   for (const [from, to] of layers) {
     for (const path of files.filter((path) => from.test(path))) {
       assertEquals(importsOf(path, { types: true }).filter((target) => !to.test(target)), [], path);
     }
   }
+});
+
+test("the steps take no more than types of what they serve, and load their libraries only when they run", () => {
+  const steps = files.filter((path) => path.startsWith("src/steps/"));
+  assertEquals(steps.flatMap((path) => importsOf(path, { types: false })).filter((path) => !steps.includes(path)), []);
+  for (const path of steps) assertEquals(/^import .* from "[^.]/m.test(codeOf(path)), false, path);
+  assertEquals(
+    files.filter((path) => path !== "binaryen.ts" && path !== "wat.ts" && !steps.includes(path))
+      .filter((path) => importsOf(path, { types: true }).some((target) => steps.includes(target))),
+    [],
+  );
 });
 
 test("the memory tier sees no artifact and the disk tier no module", () => {
@@ -99,5 +114,7 @@ test("both configs say the same, but for the stand-ins", () => {
   // Linked modules count as the package's own when it is published: only ever as a dry run.
   offline.publish.include = offline.publish.include.filter((path: string) => !path.startsWith("dev/std/"));
   assertEquals(offline, canonical);
-  assertEquals(read("package.json").version, canonical.version);
+  const { version, exports } = read("package.json");
+  assertEquals([version, exports], [canonical.version, canonical.exports]);
+  assertEquals(Object.values(canonical.exports), ENTRIES.map((path) => `./${path}`));
 });

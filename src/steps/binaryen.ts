@@ -1,0 +1,146 @@
+// A step that optimizes code by Binaryen, in a worker. Loads neither before it has something to do.
+
+import type { PrepareStep } from "../engine/prepared.ts";
+import { type BinaryenFeature, FEATURES } from "./features.ts";
+import { type BinaryenPhase, type OptimizeJob, VERSION } from "./optimize.ts";
+// Also what makes the worker part of the package, for nothing else names its file so that tools see it.
+import type { OptimizeAnswer } from "./optimize_worker.ts";
+import { startWorker } from "./worker.ts";
+
+/** How far a run has come. */
+export interface BinaryenProgress {
+  /** What has just begun. */
+  readonly phase: BinaryenPhase;
+  /** Time since the worker was asked for, ms. */
+  readonly elapsedMs: number;
+}
+
+/** Options of {@linkcode binaryenOptimizer}. */
+export interface BinaryenOptions {
+  /**
+   * How much to do for speed, 0 to 4, as in `wasm-opt -O2`. With 0 here and for size, code is read and written only.
+   *
+   * @default {2}
+   */
+  readonly optimizeLevel?: number;
+  /**
+   * How much to do for size, 0 to 2: `-Os` is 1, `-Oz` is 2.
+   *
+   * @default {0}
+   */
+  readonly shrinkLevel?: number;
+  /**
+   * Proposals that the output may use although the code does not, by Binaryen's names for them. Without it the output
+   * loads wherever the code does.
+   *
+   * @default {[]}
+   */
+  readonly features?: readonly BinaryenFeature[];
+  /**
+   * Called when a phase of a run begins; what it throws is what the lookup throws. Not called on a hit, and no part of
+   * the step's id. Within `"optimize"`, which takes the longest, Binaryen says nothing of how far it is.
+   */
+  readonly onProgress?: (progress: BinaryenProgress) => void;
+}
+
+/** The same, checked. */
+type Settings = Omit<OptimizeJob, "code">;
+
+/** Runs at once, of one step. Each has its own Binaryen, which for a module of 14 MB takes more than 1 GB. */
+const MAX_RUNS = 2;
+
+const WORKER = new URL(`./optimize_worker${import.meta.url.endsWith(".js") ? ".js" : ".ts"}`, import.meta.url);
+
+/**
+ * Makes a step that optimizes code by Binaryen, for {@linkcode prepared}.
+ *
+ * Each run has a worker of its own, so the program goes on meanwhile, and the memory is given back after. No more than
+ * two run at once; others wait. The output uses no proposal that the code does not use, but for those named: it loads
+ * wherever the code does. Imports and exports stay as they are; names for debugging and DWARF go.
+ *
+ * There is no synchronous twin, for a worker cannot be waited for: `resolveSync` finds what an asynchronous lookup
+ * made, in memory and on disk, and is a `TypeError` where there is nothing yet.
+ *
+ * @param options Levels and features.
+ * @returns The step. It throws the engine's `WebAssembly.CompileError` for code that is not valid, and an `Error` where
+ * Binaryen fails or is of another version than the step's id says.
+ * @throws {TypeError} When an option is of the wrong type.
+ * @throws {RangeError} When a level or a feature does not exist.
+ */
+export function binaryenOptimizer(options: BinaryenOptions = {}): PrepareStep {
+  const settings = checkOptions(options);
+  const { optimizeLevel, shrinkLevel, features } = settings;
+  const { onProgress = () => {} } = options;
+  const limited = limiter(MAX_RUNS);
+  return {
+    id: [`binaryen@${VERSION}`, `-O${optimizeLevel}`, `-s${shrinkLevel}`, ...features.map((name) => `+${name}`)].join(
+      " ",
+    ),
+    prepare: (code) => limited(() => run({ ...settings, code: code.slice() }, onProgress)),
+  };
+}
+
+/** Has one job done by a worker. */
+async function run(job: OptimizeJob, onProgress: (progress: BinaryenProgress) => void): Promise<Uint8Array> {
+  const start = performance.now();
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const answers: { [K in OptimizeAnswer["kind"]]: (answer: Extract<OptimizeAnswer, { kind: K }>) => void } = {
+    phase: ({ phase }) => onProgress({ phase, elapsedMs: performance.now() - start }),
+    done: ({ output }) => resolve(output),
+    invalid: ({ message }) => reject(new WebAssembly.CompileError(message)),
+    failed: ({ message }) => reject(new Error(`Cannot optimize code: ${message}`)),
+  };
+  const message = (data: unknown) => {
+    try {
+      answers[(data as OptimizeAnswer).kind](data as never);
+    } catch (error) {
+      reject(error);
+    }
+  };
+  const worker = await startWorker(WORKER, { message, failed: reject });
+  try {
+    worker.post(job, [job.code.buffer]);
+    return await promise;
+  } finally {
+    worker.end();
+  }
+}
+
+/** Lets no more than so many calls run at once; the others wait in turn. */
+function limiter(max: number): <T>(call: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (call) => {
+    if (running === max) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await call();
+    } finally {
+      // The place goes to the next one as it is: a call that comes in between cannot take it.
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+}
+
+function checkOptions(options: unknown): Settings {
+  const { optimizeLevel = 2, shrinkLevel = 0, features = [], onProgress } = (options ?? {}) as BinaryenOptions;
+  checkLevel("optimizeLevel", optimizeLevel, 4);
+  checkLevel("shrinkLevel", shrinkLevel, 2);
+  if (!Array.isArray(features)) throw new TypeError("Cannot use Binaryen: features must be an array");
+  const unknown = features.find((feature) => !FEATURES.includes(feature));
+  if (unknown !== undefined) {
+    throw new RangeError(`Cannot use Binaryen: there is no feature ${JSON.stringify(unknown)}`);
+  }
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new TypeError("Cannot use Binaryen: onProgress must be a function");
+  }
+  return { optimizeLevel, shrinkLevel, features: FEATURES.filter((feature) => features.includes(feature)) };
+}
+
+function checkLevel(name: string, level: unknown, max: number): void {
+  if (typeof level !== "number") throw new TypeError(`Cannot use Binaryen: ${name} must be a number`);
+  if (Number.isInteger(level) && level >= 0 && level <= max) return;
+  throw new RangeError(`Cannot use Binaryen: ${name} must be an integer from 0 to ${max}, not ${level}`);
+}

@@ -1,0 +1,85 @@
+// One run of Binaryen over one module. Runs where it may block; knows nothing of workers.
+
+import { type BinaryenFeature, complete, type FeatureBits, type FeatureModule, neededFeatures } from "./features.ts";
+import { checkVersion } from "./version.ts";
+
+/** The version that the step names; another one refuses to load. */
+export const VERSION = "132.0.0";
+
+/** What a run can be doing. */
+export type BinaryenPhase = "load" | "read" | "features" | "optimize" | "write";
+
+/** What to do with which code. */
+export interface OptimizeJob {
+  /** The code, valid. */
+  readonly code: Uint8Array<ArrayBuffer>;
+  /** How much to do for speed, 0 to 4. */
+  readonly optimizeLevel: number;
+  /** How much to do for size, 0 to 2. */
+  readonly shrinkLevel: number;
+  /** Features that the output may use although the code does not. */
+  readonly features: readonly BinaryenFeature[];
+}
+
+/** What is used of Binaryen; its own types lag behind it. */
+interface Binaryen {
+  readonly Features: FeatureBits;
+  readBinary(code: Uint8Array, features: number): BinaryenModule;
+  setOptimizeLevel(level: number): void;
+  setShrinkLevel(level: number): void;
+}
+
+interface BinaryenModule extends FeatureModule {
+  optimize(): void;
+  emitBinary(): Uint8Array;
+  dispose(): void;
+}
+
+/**
+ * Optimizes code, by the means that it uses itself and those named.
+ *
+ * @param job The code and the settings.
+ * @param onPhase Called when a phase begins.
+ * @returns The output, in memory of its own.
+ * @throws {Error} When Binaryen refuses the code, or when the runtime refuses the output.
+ */
+export async function optimize(
+  { code, optimizeLevel, shrinkLevel, features }: OptimizeJob,
+  onPhase: (phase: BinaryenPhase) => void,
+): Promise<Uint8Array<ArrayBuffer>> {
+  onPhase("load");
+  const binaryen = await load();
+  const bits = binaryen.Features;
+  onPhase("read");
+  const module = binaryen.readBinary(code, bits.All);
+  try {
+    onPhase("features");
+    const wanted = complete(features.reduce((all, feature) => all | bits[feature], 0), bits);
+    if (neededFeatures(module, bits, wanted) === undefined) throw new Error("Binaryen finds it invalid");
+    onPhase("optimize");
+    // Global settings of the library: what another run left must not decide this one.
+    binaryen.setOptimizeLevel(optimizeLevel);
+    binaryen.setShrinkLevel(shrinkLevel);
+    // At no level its default passes still take minutes for a large module; `wasm-opt` runs none then.
+    if (optimizeLevel > 0 || shrinkLevel > 0) module.optimize();
+    onPhase("write");
+    return accepted(module.emitBinary());
+  } finally {
+    module.dispose();
+  }
+}
+
+async function load(): Promise<Binaryen> {
+  const [library, about] = await Promise.all([
+    import("binaryen"),
+    import("binaryen/package.json", { with: { type: "json" } }),
+  ]);
+  checkVersion(about.default, "binaryen", VERSION);
+  return library.default as unknown as Binaryen;
+}
+
+function accepted(output: Uint8Array): Uint8Array<ArrayBuffer> {
+  const own = output.slice();
+  if (WebAssembly.validate(own)) return own;
+  throw new Error("this runtime refuses what Binaryen made of it");
+}

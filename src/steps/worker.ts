@@ -1,0 +1,93 @@
+// Workers of either kind: the web's where the runtime has them, for they alone start from a URL of any scheme; Node's else.
+
+/** What a worker tells whoever started it. */
+export interface WorkerEvents {
+  /** It posted a message. */
+  message(data: unknown): void;
+  /** It failed or ended; does no harm where it had done its work. */
+  failed(error: Error): void;
+}
+
+/** A worker that was started. It keeps the process alive until it is ended. */
+export interface StartedWorker {
+  /** Posts a message to it. */
+  post(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Ends it at once, whatever it does. */
+  end(): void;
+}
+
+/** The other side, in the worker. */
+export interface WorkerPort {
+  /** Posts a message to whoever started the worker. */
+  post(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Sets what is done with messages; those that came before wait for it. */
+  listen(listener: (data: unknown) => void): void;
+}
+
+/** The part of the globals that is not the same everywhere. */
+interface Globals {
+  readonly Worker?: typeof Worker;
+  postMessage?(message: unknown, transfer: ArrayBuffer[]): void;
+  addEventListener?(type: "message", listener: (event: MessageEvent) => void): void;
+}
+
+const globals = globalThis as unknown as Globals;
+
+/**
+ * Starts a worker.
+ *
+ * @param url Its module.
+ * @param events Told of what it does.
+ * @returns The worker.
+ */
+export async function startWorker(url: URL, events: WorkerEvents): Promise<StartedWorker> {
+  return globals.Worker ? startWebWorker(globals.Worker, url, events) : await startNodeWorker(url, events);
+}
+
+function startWebWorker(WebWorker: typeof Worker, url: URL, events: WorkerEvents): StartedWorker {
+  const worker = new WebWorker(url, { type: "module" });
+  worker.addEventListener("message", ({ data }) => events.message(data));
+  worker.addEventListener("messageerror", () => events.failed(ended("a message could not be read")));
+  worker.addEventListener("error", (event) => {
+    // Deno would end the program with it.
+    event.preventDefault();
+    events.failed(event.error instanceof Error ? event.error : ended(event.message));
+  });
+  // Bun's only; Deno says nothing.
+  worker.addEventListener("close", () => events.failed(ended("no answer")));
+  return { post: (message, transfer) => worker.postMessage(message, transfer), end: () => worker.terminate() };
+}
+
+async function startNodeWorker(url: URL, events: WorkerEvents): Promise<StartedWorker> {
+  const { Worker } = await import("node:worker_threads");
+  const worker = new Worker(url);
+  worker.on("message", events.message);
+  worker.on("messageerror", events.failed);
+  worker.on("error", events.failed);
+  worker.on("exit", (code) => events.failed(ended(`exit code ${code}`)));
+  return { post: (message, transfer) => worker.postMessage(message, transfer), end: () => void worker.terminate() };
+}
+
+function ended(why: string): Error {
+  return new Error(`Cannot go on without the worker: it ended, ${why}`);
+}
+
+/**
+ * Opens the port of the worker that this runs in.
+ *
+ * @returns The port.
+ */
+export async function workerPort(): Promise<WorkerPort> {
+  const { postMessage, addEventListener } = globals;
+  if (postMessage && addEventListener) {
+    return {
+      post: (message, transfer) => globals.postMessage!(message, transfer),
+      listen: (listener) => globals.addEventListener!("message", ({ data }) => listener(data)),
+    };
+  }
+  const { parentPort } = await import("node:worker_threads");
+  return {
+    post: (message, transfer) => parentPort!.postMessage(message, transfer),
+    listen: (listener) => parentPort!.on("message", listener),
+  };
+}
