@@ -20,6 +20,8 @@ export const EMPTY_MODULE: Uint8Array<ArrayBuffer> = Uint8Array.of(0, 0x61, 0x73
 export const MODULES = {
   sqlite: "@sqlite.org/sqlite-wasm/sqlite-wasm/jswasm/sqlite3.wasm",
   esbuild: "esbuild-wasm/esbuild.wasm",
+  oxipng: "@jsquash/oxipng/codec/pkg/squoosh_oxipng_bg.wasm",
+  oxipngThreads: "@jsquash/oxipng/codec/pkg-parallel/squoosh_oxipng_bg.wasm",
 } as const;
 
 /** Code of a real module. */

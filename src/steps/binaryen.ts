@@ -56,7 +56,8 @@ const WORKER = new URL(`./optimize_worker${import.meta.url.endsWith(".js") ? ".j
  *
  * Each run has a worker of its own, so the program goes on meanwhile, and the memory is given back after. No more than
  * two run at once; others wait. The output uses no proposal that the code does not use, but for those named: it loads
- * wherever the code does. Imports and exports stay as they are; names for debugging and DWARF go.
+ * wherever the code does. Exports stay as they are, and so do imports but for their order and those that are not used;
+ * names for debugging and DWARF go.
  *
  * There is no synchronous twin, for a worker cannot be waited for: `resolveSync` finds what an asynchronous lookup
  * made, in memory and on disk, and is a `TypeError` where there is nothing yet.

@@ -1,0 +1,3 @@
+// A worker that fails before it answers.
+
+throw new RangeError("broken worker");

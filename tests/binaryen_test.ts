@@ -1,0 +1,210 @@
+// The optimizer step: what it makes loads and does the same, in a worker that nobody waits for longer than needed.
+// With TEST_LONG=1 the largest module is optimized in earnest, which takes minutes.
+
+import { assert, assertEquals, assertGreater, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
+import { binaryenOptimizer, type BinaryenOptions, type BinaryenProgress } from "@wasm/module-cache/binaryen";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { test } from "node:test";
+import { FEATURES } from "../src/steps/features.ts";
+import { optimize } from "../src/steps/optimize.ts";
+import { startWorker } from "../src/steps/worker.ts";
+import {
+  bytes,
+  EMPTY_MODULE,
+  hitsOnly,
+  inDirectory,
+  MODULES,
+  realModule,
+  ROOT,
+  runScript,
+  runtimes,
+} from "./_tools.ts";
+import { proposals } from "./_proposals.ts";
+
+const LONG = process.env.TEST_LONG === "1";
+const options = { timeout: LONG ? 1_200_000 : 120_000 };
+
+/** The module of a step's output. */
+async function optimized(code: Uint8Array<ArrayBuffer>, options: BinaryenOptions): Promise<WebAssembly.Module> {
+  return await prepared(hostEngine(), binaryenOptimizer(options)).compile(code);
+}
+
+// Begun before all else, for it takes as long as the other tests together.
+const esbuild = optimized(realModule("esbuild"), { optimizeLevel: LONG ? 2 : 0 });
+esbuild.catch(() => {});
+
+/** Checks that a module has the imports and the exports of its origin. */
+function assertSameSurface(module: WebAssembly.Module, origin: Uint8Array<ArrayBuffer>): void {
+  const before = new WebAssembly.Module(origin);
+  assertEquals(WebAssembly.Module.exports(module), WebAssembly.Module.exports(before));
+  // A memory comes first in the output, which no user of a module can tell.
+  const names = (module: WebAssembly.Module) =>
+    WebAssembly.Module.imports(module).map((entry) => Object.values(entry).join(" ")).sort();
+  assertEquals(names(module), names(before));
+}
+
+/** What sqlite says to a query, without a system below it. */
+function query(module: WebAssembly.Module, sql: string): number {
+  const memory = new WebAssembly.Memory({ initial: 256, maximum: 32768 });
+  const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
+  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+    (imports[from] ??= {})[name] = kind === "memory" ? memory : () => 0;
+  }
+  const instance = new WebAssembly.Instance(module, imports);
+  const sqlite = instance.exports as Record<string, (...values: number[]) => number>;
+  const place = (content: Uint8Array) => {
+    const pointer = sqlite.sqlite3_malloc!(content.length);
+    new Uint8Array(memory.buffer).set(content, pointer);
+    return pointer;
+  };
+  const result = place(new Uint8Array(4));
+  const resultOf = (code: number) => {
+    assertStrictEquals(code, 0);
+    return new DataView(memory.buffer).getUint32(result, true);
+  };
+  sqlite.__wasm_call_ctors!();
+  const database = resultOf(sqlite.sqlite3_open_v2!(place(bytes(":memory:\0")), result, 6, 0));
+  const statement = resultOf(sqlite.sqlite3_prepare_v2!(database, place(bytes(`${sql}\0`)), -1, result, 0));
+  assertStrictEquals(sqlite.sqlite3_step!(statement), 100);
+  return sqlite.sqlite3_column_int!(statement, 0);
+}
+
+test(
+  "sqlite optimized is found again without the optimizer, and answers the same",
+  options,
+  () =>
+    inDirectory(async (directory) => {
+      const make = () => prepared(hostEngine(), binaryenOptimizer({ optimizeLevel: 1 }));
+      const code = realModule("sqlite");
+      const cold = new ModuleCache({ engine: make(), directory, strict: true });
+      assertThrows(() => cold.resolveSync(code), TypeError, "Cannot prepare synchronously");
+      const compiled = await cold.resolve(code);
+      await cold.flush();
+      const warm = new ModuleCache({ engine: hitsOnly(make()), directory, strict: true });
+      const found = warm.resolveSync(code);
+      warm.clearMemory();
+      assertEquals([compiled.from, found.from, (await warm.resolve(code)).from], ["compiled", "disk", "disk"]);
+      const sql =
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 100) select sum(i * i) from n";
+      for (const { module } of [compiled, found]) {
+        assertSameSurface(module, code);
+        assertStrictEquals(query(module, sql), 338_350);
+      }
+    }),
+);
+
+test("a Rust module optimized has the same surface", options, async () => {
+  const module = await optimized(realModule("oxipng"), { optimizeLevel: 1, shrinkLevel: 1 });
+  assertSameSurface(module, realModule("oxipng"));
+});
+
+test("a Rust module with shared memory has the same surface", options, async () => {
+  const code = realModule("oxipngThreads");
+  assertSameSurface(await optimized(code, { optimizeLevel: 0 }), code);
+});
+
+test("an optimized module uses no proposal that its origin does not use", options, async () => {
+  let tried = 0;
+  for (const [name, code] of await proposals()) {
+    // Not every runtime has every proposal.
+    if (!WebAssembly.validate(code)) continue;
+    tried++;
+    const job = { code, optimizeLevel: 2, shrinkLevel: 1, features: [] };
+    assert(WebAssembly.validate(await optimize(job, () => {})), name);
+  }
+  assertGreater(tried, 8);
+});
+
+test("the optimizer knows the features of its library", async () => {
+  const { default: binaryen } = await import("binaryen");
+  const names = Object.entries(binaryen.Features).filter(([name, bit]) => name !== "All" && bit !== 0);
+  assertEquals(names.map(([name]) => name).sort(), [...FEATURES]);
+});
+
+test("the optimizer's id names the version that it loads, levels and features", () => {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules/binaryen/package.json"), "utf8"));
+  assertStrictEquals(binaryenOptimizer().id, `binaryen@${version} -O2 -s0`);
+  const features = ["SignExt", "BulkMemory", "SignExt"] as const;
+  const options = { optimizeLevel: 0, shrinkLevel: 2, features, onProgress: () => {} };
+  assertStrictEquals(binaryenOptimizer(options).id, `binaryen@${version} -O0 -s2 +BulkMemory +SignExt`);
+});
+
+test("the event loop goes on, and hears of each phase, while a worker optimizes", options, async () => {
+  const phases: BinaryenProgress[] = [];
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 5);
+  const step = binaryenOptimizer({ optimizeLevel: 0, onProgress: (progress) => phases.push(progress) });
+  await step.prepare(realModule("oxipng"));
+  clearInterval(timer);
+  assertGreater(ticks, 20);
+  assertEquals(phases.map(({ phase }) => phase), ["load", "read", "features", "optimize", "write"]);
+  const times = phases.map(({ elapsedMs }) => elapsedMs);
+  assertEquals(times, times.toSorted((a, b) => a - b));
+});
+
+test("what onProgress throws is what prepare throws", options, async () => {
+  const onProgress = () => {
+    throw new RangeError("stop");
+  };
+  await assertRejects(async () => await binaryenOptimizer({ onProgress }).prepare(EMPTY_MODULE), RangeError, "stop");
+});
+
+test("no more than two runs are at work at once, and all give the same", options, async () => {
+  let [running, most] = [0, 0];
+  const onProgress = ({ phase }: BinaryenProgress) => {
+    if (phase === "load") most = Math.max(most, ++running);
+    if (phase === "write") running--;
+  };
+  const step = binaryenOptimizer({ optimizeLevel: 0, onProgress });
+  const outputs = await Promise.all(Array.from({ length: 4 }, () => step.prepare(EMPTY_MODULE)));
+  for (const output of outputs) assertEquals(output, outputs[0]);
+  assertEquals([running, most <= 2], [0, true]);
+});
+
+test("a process ends by itself when its module is optimized", options, async () => {
+  const path = join(ROOT, "node_modules", MODULES.oxipng);
+  const { code, stdout } = await runScript(Object.values(runtimes())[0]!, join(ROOT, "tests/_optimize.ts"), [path]);
+  assertEquals([code, stdout.trim()], [0, "true"]);
+});
+
+test("code that is no module is a CompileError and is not cached", options, () =>
+  inDirectory(async (directory) => {
+    const cache = new ModuleCache({ engine: prepared(hostEngine(), binaryenOptimizer()), directory, strict: true });
+    for (const bad of [bytes("junk"), realModule("oxipng").slice(0, 1000)]) {
+      await assertRejects(() => cache.resolve(bad), WebAssembly.CompileError);
+    }
+    assertEquals((await cache.resolve(EMPTY_MODULE)).from, "compiled");
+  }));
+
+test("a module that only Binaryen refuses is an Error that says why", options, async () => {
+  const section = [0, 19, 15, ...bytes("target_features"), 1, 0, 0];
+  const code = Uint8Array.of(...EMPTY_MODULE, ...section);
+  assert(WebAssembly.validate(code));
+  await assertRejects(async () => await binaryenOptimizer().prepare(code), Error, "Cannot optimize code: ");
+});
+
+test("a worker that fails, or whose file is not there, is told", options, async () => {
+  for (const file of ["_broken_worker.ts", "_no_such_worker.ts"]) {
+    const { promise, resolve } = Promise.withResolvers<Error>();
+    const worker = await startWorker(new URL(file, import.meta.url), { message: () => {}, failed: resolve });
+    assert(await promise instanceof Error);
+    worker.end();
+  }
+});
+
+test("the optimizer refuses options that are none", () => {
+  const wrong = (given: Record<string, unknown>) => () => binaryenOptimizer(given as BinaryenOptions);
+  for (const level of ["2", null]) assertThrows(wrong({ optimizeLevel: level }), TypeError);
+  for (const level of [-1, 5, 1.5, NaN]) assertThrows(wrong({ optimizeLevel: level }), RangeError);
+  assertThrows(wrong({ shrinkLevel: 3 }), RangeError);
+  assertThrows(wrong({ features: "GC" }), TypeError);
+  assertThrows(wrong({ features: ["Gc"] }), RangeError);
+  assertThrows(wrong({ onProgress: 1 }), TypeError);
+});
+
+test("a Go module optimized has the same surface", options, async () => {
+  assertSameSurface(await esbuild, realModule("esbuild"));
+});
