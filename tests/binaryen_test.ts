@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { FEATURES } from "../src/steps/features.ts";
+import { FEATURES, neededFeatures } from "../src/steps/features.ts";
 import { optimize } from "../src/steps/optimize.ts";
 import { startWorker } from "../src/steps/worker.ts";
 import {
@@ -22,10 +22,10 @@ import {
   runScript,
   runtimes,
 } from "./_tools.ts";
-import { proposals } from "./_proposals.ts";
+import { proposals, quietBinaryen } from "./_proposals.ts";
 
 const LONG = process.env.TEST_LONG === "1";
-const options = { timeout: LONG ? 1_200_000 : 120_000 };
+const options = { timeout: LONG ? 1_800_000 : 300_000 };
 
 /** The module of a step's output. */
 async function optimized(code: Uint8Array<ArrayBuffer>, options: BinaryenOptions): Promise<WebAssembly.Module> {
@@ -106,16 +106,32 @@ test("a Rust module with shared memory has the same surface", options, async () 
   assertSameSurface(await optimized(code, { optimizeLevel: 0 }), code);
 });
 
-test("an optimized module uses no proposal that its origin does not use", options, async () => {
+test("the features that a module needs are found, and no others", options, async () => {
+  const binaryen = await quietBinaryen();
+  for (const [needed, code] of proposals(binaryen)) {
+    const module = binaryen.readBinary(code, binaryen.Features.All);
+    const found = neededFeatures(module, binaryen.Features, 0)!;
+    assertEquals(FEATURES.filter((name) => found & binaryen.Features[name]), needed.split(" ").filter(Boolean));
+    module.dispose();
+  }
+});
+
+test("an optimized module is taken wherever its origin is", options, async () => {
   let tried = 0;
-  for (const [name, code] of await proposals()) {
+  for (const [needed, code] of proposals(await quietBinaryen())) {
     // Not every runtime has every proposal.
     if (!WebAssembly.validate(code)) continue;
     tried++;
     const job = { code, optimizeLevel: 2, shrinkLevel: 1, features: [] };
-    assert(WebAssembly.validate(await optimize(job, () => {})), name);
+    assert(WebAssembly.validate(await optimize(job, () => {})), needed);
   }
   assertGreater(tried, 8);
+});
+
+test("an output that the runtime refuses is an error", options, async () => {
+  const [, code] = proposals(await quietBinaryen()).at(-1)!;
+  const step = binaryenOptimizer({ features: ["CompactImports"] });
+  await assertRejects(async () => await step.prepare(code), Error, "this runtime refuses");
 });
 
 test("the optimizer knows the features of its library", async () => {

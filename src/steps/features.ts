@@ -99,7 +99,8 @@ export function neededFeatures(module: FeatureModule, bits: FeatureBits, wanted:
   };
   const usual = bits.SignExt | bits.NontrappingFPToInt | bits.BulkMemoryOpt;
   drop(bitsOf(bits.All & ~usual & ~wanted));
-  for (const bit of bitsOf(usual & ~wanted)) drop([bit]);
+  // The last one is implied by another, which may have gone after it was tried.
+  for (const bit of [...bitsOf(usual), bits.CallIndirectOverlong]) drop([bit & ~wanted]);
   module.setFeatures(needed);
   return needed;
 }
