@@ -62,6 +62,9 @@ const WORKER = new URL(`./optimize_worker${import.meta.url.endsWith(".js") ? ".j
  * There is no synchronous twin, for a worker cannot be waited for: `resolveSync` finds what an asynchronous lookup
  * made, in memory and on disk, and is a `TypeError` where there is nothing yet.
  *
+ * To start a worker from files of this machine, Deno wants `--allow-read` for this package's `src/steps`, and Node's
+ * permission model `--allow-worker`. A hit wants neither.
+ *
  * @param options Levels and features.
  * @returns The step. It throws the engine's `WebAssembly.CompileError` for code that is not valid, and an `Error` where
  * Binaryen fails or is of another version than the step's id says.
