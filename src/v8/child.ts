@@ -32,7 +32,10 @@ const roles: Record<Role, () => void | Promise<void>> = {
   full: () => writeWhole(ARTIFACT, 0, serialize(new WebAssembly.Module(order().code))),
   profile: () => optimizeProfiled(order(), name!),
   verify: () => verify(order()),
-  supervise: async () => (await import("./supervise.ts")).supervise(ORDERS),
+  supervise: async () => {
+    giveWay();
+    await (await import("./supervise.ts")).supervise(ORDERS);
+  },
 };
 // What it throws ends the process, and that is the answer.
 void roles[role]();
@@ -48,6 +51,18 @@ async function optimizeProfiled({ code, profile }: Order, name: string): Promise
   }
   await quiet();
   writeWhole(ARTIFACT, 0, serialize(module));
+}
+
+/** Lets everybody else have the processors first; the processes that this one starts do so too. */
+function giveWay(): void {
+  const { constants, setPriority } = builtin("node:os");
+  setPriority(constants.priority.PRIORITY_LOW);
+  try {
+    // Linux weighs sessions before processes, and this process has one of its own.
+    builtin("node:fs").writeFileSync("/proc/self/autogroup", String(constants.priority.PRIORITY_LOW));
+  } catch {
+    // Another system, or one that weighs processes alone.
+  }
 }
 
 /** Waits until V8's threads have done what they were given: V8 itself does not tell. */

@@ -12,8 +12,6 @@ import { thoroughEngine } from "./thorough.ts";
  * whoever wrote it has let go of this process's input, if only by dying.
  */
 export async function supervise(descriptor: number): Promise<void> {
-  const { constants, setPriority } = builtin("node:os");
-  setPriority(constants.priority.PRIORITY_LOW);
   const first = readOrders(descriptor, 0);
   await carryOutAll(first.orders);
   await inputEnds();
