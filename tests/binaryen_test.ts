@@ -22,6 +22,7 @@ import {
   runScript,
   runtimes,
 } from "./_tools.ts";
+import { query } from "./_sqlite.ts";
 import { proposals, quietBinaryen } from "./_proposals.ts";
 
 const LONG = process.env.TEST_LONG === "1";
@@ -44,32 +45,6 @@ function assertSameSurface(module: WebAssembly.Module, origin: Uint8Array<ArrayB
   const names = (module: WebAssembly.Module) =>
     WebAssembly.Module.imports(module).map((entry) => Object.values(entry).join(" ")).sort();
   assertEquals(names(module), names(before));
-}
-
-/** What sqlite says to a query, without a system below it. */
-function query(module: WebAssembly.Module, sql: string): number {
-  const memory = new WebAssembly.Memory({ initial: 256, maximum: 32768 });
-  const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
-  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
-    (imports[from] ??= {})[name] = kind === "memory" ? memory : () => 0;
-  }
-  const instance = new WebAssembly.Instance(module, imports);
-  const sqlite = instance.exports as Record<string, (...values: number[]) => number>;
-  const place = (content: Uint8Array) => {
-    const pointer = sqlite.sqlite3_malloc!(content.length);
-    new Uint8Array(memory.buffer).set(content, pointer);
-    return pointer;
-  };
-  const result = place(new Uint8Array(4));
-  const resultOf = (code: number) => {
-    assertStrictEquals(code, 0);
-    return new DataView(memory.buffer).getUint32(result, true);
-  };
-  sqlite.__wasm_call_ctors!();
-  const database = resultOf(sqlite.sqlite3_open_v2!(place(bytes(":memory:\0")), result, 6, 0));
-  const statement = resultOf(sqlite.sqlite3_prepare_v2!(database, place(bytes(`${sql}\0`)), -1, result, 0));
-  assertStrictEquals(sqlite.sqlite3_step!(statement), 100);
-  return sqlite.sqlite3_column_int!(statement, 0);
 }
 
 test(
