@@ -145,7 +145,7 @@ test(
       }
       if (!isLinux) return;
       const args = ["bash", process.execPath, "tests/_v8_program.ts", directory, "none"];
-      const output = execFileSync("bash", ["-c", 'ulimit -v 100000000; exec "$@"', ...args], {
+      const output = execFileSync("bash", ["-c", 'ulimit -v 8000000; exec "$@"', ...args], {
         cwd: ROOT,
         encoding: "utf8",
       });
