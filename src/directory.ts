@@ -112,12 +112,17 @@ export class Directory {
     } catch (error) {
       if (systemCode(error) !== "ENOENT") throw error;
     }
+    yield* this.makeFolders();
+    return yield* perform(effect);
+  }
+
+  /** Makes the directory and the folders in it. */
+  *makeFolders(): Operation<void> {
     // What is missing makes this happen again: the tag comes before it.
     yield* perform(this.#files.makeDirectory(this.root));
     yield* this.#tag(`${this.path}/CACHEDIR.TAG`);
     yield* perform(this.#files.makeDirectory(this.temporary));
     yield* perform(this.#files.makeDirectory(`${this.root}/locks`));
-    return yield* perform(effect);
   }
 
   /**

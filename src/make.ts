@@ -182,6 +182,7 @@ function placeOf<M>(work: StoredWork<M>): EntryPlace {
     directory: directory.path,
     root: directory.root,
     options,
+    prepare: () => runSync(directory.makeFolders()),
     read: () => {
       const found = runSync(read(work));
       return "mayWrite" in found ? undefined : found;

@@ -34,5 +34,6 @@ if (task === "warm") {
   new Worker(new URL(import.meta.url), { argv: [directory, "profile"] });
 } else {
   console.log(JSON.stringify(answer()));
+  if (task === "exit") process.exit();
   if (task === "stay") setTimeout(() => {}, 400);
 }

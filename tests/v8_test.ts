@@ -4,14 +4,18 @@
 import { assert, assertEquals, assertGreater, assertStrictEquals, assertThrows } from "@std/assert";
 import { hostEngine, ModuleCache } from "@wasm/module-cache";
 import { bestEngine, v8Engine } from "@wasm/module-cache/v8";
-import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { closeSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { graded, GRADES, isAtLeast, profileOf, ungraded, withFlagsOf } from "../src/v8/artifact.ts";
+import { identity } from "../src/v8/identity.ts";
+import { optimize, serialize } from "../src/v8/natives.ts";
+import { openNameless, writeOrders, writeWhole } from "../src/v8/order.ts";
 import { PROBE, works } from "../src/v8/probe.ts";
+import { makeArtifact } from "../src/v8/processes.ts";
 import { isWorth, outlineOf } from "../src/v8/wasm.ts";
-import { bytes, entriesIn, inDirectory, payloadOf, realModule, ROOT, runScript, thisRuntime } from "./_tools.ts";
+import { bytes, entriesIn, inDirectory, payloadOf, realModule, ROOT, runScript, text, thisRuntime } from "./_tools.ts";
 
 const { available, reason } = v8Engine.available();
 const here = { timeout: 120_000, skip: available ? false : reason };
@@ -102,7 +106,8 @@ test(
       const cold = await program(directory);
       await quiet(directory);
       // It ended before the engine was proven, and left the rest to the next.
-      assertEquals([cold.from, entriesIn(directory).map(payloadOf)], ["compiled", [bytes("proven")]]);
+      const proofs = entriesIn(directory).map((path) => JSON.parse(text(payloadOf(path))));
+      assertEquals([cold.from, proofs.map((proof) => Object.keys(proof))], ["compiled", [["atMs"]]]);
       assertEquals(await program(directory), cold);
       // What was optimized by then stands there at once; nobody waits for the rest.
       assertEquals(artifactsIn(directory).map((artifact) => isAtLeast(artifact, "snapshot")), [true]);
@@ -265,6 +270,55 @@ test("a secret goes with the order, and the artifact is signed", here, () =>
     assertEquals([other.code === 0, other.stderr.includes("was signed with another secret")], [false, true]);
   }));
 
+test(
+  "a program that ends itself right after the lookup has its artifact made all the same",
+  here,
+  () =>
+    inDirectory(async (directory) => {
+      for (let runs = 0; runs < 2; runs++) {
+        await program(directory, "exit");
+        await quiet(directory);
+      }
+      assertEquals(artifactsIn(directory).map((artifact) => isAtLeast(artifact, "profile")), [true]);
+    }),
+);
+
+test(
+  "a process that verifies an artifact does not take a damaged one",
+  here,
+  () =>
+    inDirectory(async (directory) => {
+      const code = Uint8Array.from([...PROBE, 0, 0x85, 0x40, 1, 97, ...new Uint8Array(8195)]);
+      const artifact = await makeArtifact({ id: identity(), grade: "full", code }, directory);
+      const damages = {
+        "as it is": artifact,
+        "without its code": artifact.map((byte, i) => i < 40 ? byte : 0xcc),
+        "too short": artifact.slice(0, 60),
+        "empty": new Uint8Array(),
+      };
+      for (const [name, damaged] of Object.entries(damages)) {
+        const orders = openNameless(directory);
+        const file = openNameless(directory);
+        writeOrders(orders, 0, [{ id: identity(), grade: "full", code }]);
+        writeWhole(file, 0, damaged);
+        const stdio = ["ignore", "ignore", "ignore", orders, file] as const;
+        const { status } = spawnSync(process.execPath, ["src/v8/module_cache_process.ts", "verify"], {
+          cwd: ROOT,
+          stdio: [...stdio],
+        });
+        closeSync(orders);
+        closeSync(file);
+        assertEquals([name, status === 0], [name, name === "as it is"]);
+      }
+    }),
+);
+
+test("V8's calls are not made on what is no module or no function of one", here, () => {
+  assertThrows(() => serialize({} as WebAssembly.Module), TypeError);
+  assertThrows(() => serialize(Object.create(WebAssembly.Module.prototype)), TypeError);
+  for (const exported of [() => 1, {}, undefined]) assertThrows(() => optimize(exported), TypeError);
+});
+
 test("a process that may not start processes cannot use the V8 engine", here, async () => {
   const script = "import { v8Engine } from '@wasm/module-cache/v8'; console.log(v8Engine.available().reason)";
   const flags = ["--permission", `--allow-fs-read=*`, "--input-type=module", "-e", script];
@@ -321,7 +375,30 @@ test("an outline tells functions, the shortest export and imports that link", ()
     assertStrictEquals(typeof new WebAssembly.Instance(module, imports!()).exports[shortestExport!], "function");
   }
   const { functions, hasStart, shortestExport, imports } = outlineOf(PROBE);
-  assertEquals([functions, hasStart, shortestExport, imports!()], [2, false, "add", {}]);
+  assertEquals([functions, hasStart, shortestExport, Object.keys(imports!())], [2, false, "add", []]);
+});
+
+test("the imports that an outline makes do not reach what all objects have", () => {
+  const name = (text: string) => [text.length, ...bytes(text)];
+  const section = [1, ...name("constructor"), ...name("keys"), 0, 0];
+  const code = Uint8Array.from([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 2, section.length, ...section],
+    ...[3, 2, 1, 0, 7, 5, 1, 1, 97, 0, 1, 10, 4, 1, 2, 0, 0x0b],
+  ]);
+  const { keys } = Object;
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(code), outlineOf(code).imports!());
+  assertEquals([Object.keys === keys, Object.keys(instance.exports)], [true, ["a"]]);
+});
+
+test("an outline reads past imports that it cannot make", () => {
+  const code = Uint8Array.from([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7f],
+    // A memory of 64 bits, a global of 128, a table of references to a type, a function.
+    ...[2, 25, 4, 1, 97, 1, 97, 2, 4, 1, 1, 97, 1, 98, 3, 0x7b, 0, 1, 97, 1, 99, 1, 0x63, 0, 0, 1, 1, 97, 1, 100, 0, 0],
+    ...[3, 2, 1, 0, 7, 5, 1, 1, 102, 0, 1, 10, 6, 1, 4, 0, 0x41, 1, 0x0b],
+  ]);
+  const { functions, shortestExport, imports } = outlineOf(code);
+  assertEquals([functions, shortestExport, imports], [1, "f", undefined]);
 });
 
 test("the probe works where it is compiled", () => {

@@ -119,6 +119,9 @@ export interface EntryPlace {
     readonly maxDiskAgeMs: number;
   };
 
+  /** Makes the cache's folders where they are missing. Synchronous; throws what the runtime throws where it cannot. */
+  prepare(): void;
+
   /** Reads the payload that stands there now; `undefined` where there is none that can be used. Synchronous. */
   read(): Uint8Array | undefined;
 

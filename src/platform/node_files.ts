@@ -41,6 +41,8 @@ export interface NodeProcess {
   readonly arch: string;
   /** Arguments, the first two the paths of runtime and script. */
   readonly argv: readonly string[];
+  /** How the runtime was built. */
+  readonly config: { readonly variables: Readonly<Record<string, unknown>> };
   /** Environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Path of the runtime. */

@@ -4,6 +4,7 @@ import type { Engine, EntryPlace } from "../engine/engine.ts";
 import { hostEngine } from "../engine/host.ts";
 import { isAtLeast } from "./artifact.ts";
 import { availability, identity, type V8Availability } from "./identity.ts";
+import { later } from "./later.ts";
 import { compiling, load } from "./load.ts";
 import { thoroughEngine } from "./thorough.ts";
 
@@ -77,10 +78,7 @@ function create(options: V8EngineOptions = {}): Engine<WebAssembly.Module> {
 
 function engineOf(id: string, grade: "profile" | "full" | undefined): Engine<WebAssembly.Module> {
   const remember = (module: WebAssembly.Module, code: Uint8Array<ArrayBuffer>, place: EntryPlace | undefined) => {
-    if (!grade || !place) return;
-    const cold = { id, grade, code, place, module: new WeakRef(module) };
-    // What is needed for this alone is loaded then; where it cannot be, the artifact is not made.
-    import("./later.ts").then(({ later }) => later(cold)).catch(() => {});
+    if (grade && place) later({ id, grade, code, place, module: new WeakRef(module) });
   };
   return {
     ...compiling,
@@ -96,6 +94,6 @@ function engineOf(id: string, grade: "profile" | "full" | undefined): Engine<Web
       if (module && code && !isBest) remember(module, code, place);
       return module;
     },
-    thorough: thoroughEngine({ id, grade: "full" }),
+    thorough: thoroughEngine(id),
   };
 }

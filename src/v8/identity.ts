@@ -33,27 +33,55 @@ function whyNot(): string | undefined {
   if (process.permission && !process.permission.has("child")) {
     return "the permission to start processes is missing: --allow-child-process";
   }
-  if (builtin("node:fs").existsSync(childPath())) return undefined;
+  if (process.env[MARK] !== undefined) return "this is one of the processes that make artifacts";
+  if (process.versions.electron || isSingleExecutable()) return "the program cannot be started as Node";
+  if (!builtin("node:module").isBuiltin("node:sqlite")) return `Node ${version} has no node:sqlite`;
+  if (processPath() !== undefined) return undefined;
   return "a part of this library that runs as a process of its own is not there: is it bundled?";
 }
 
-/** Path of what runs as processes of their own; the published form is JavaScript. */
-export function childPath(): string {
-  const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return builtin("node:url").fileURLToPath(new URL(`./child.${ending}`, import.meta.url));
+/** Environment variable of the processes that make artifacts: they must not have any made. */
+export const MARK = "WASM_MODULE_CACHE_PROCESS";
+
+function isSingleExecutable(): boolean {
+  const sea = nodeProcess().getBuiltinModule("node:sea") as { isSea(): boolean } | undefined;
+  return sea?.isSea() ?? false;
+}
+
+/** Path of what runs as processes of their own, where it is there; the published form is JavaScript. */
+export function processPath(): string | undefined {
+  const { url } = import.meta as { url?: string };
+  if (!url?.startsWith("file:")) return undefined;
+  const ending = url.endsWith(".ts") ? "ts" : "js";
+  const path = builtin("node:url").fileURLToPath(new URL(`./module_cache_process.${ending}`, url));
+  return builtin("node:fs").existsSync(path) ? path : undefined;
 }
 
 /**
  * All that decides whether V8's artifacts of this process load in another. V8's tag covers its version, its flags and the
- * features of the processor; the trap handler it forgets.
+ * features of the processor; the trap handler and how it was built it forgets.
  */
 export function identity(): string {
-  const { arch, platform, versions } = nodeProcess();
+  const { arch, config: { variables }, platform, versions } = nodeProcess();
   const traps = hasTrapHandler() ? "traps" : "no traps";
-  return `v8 ${versions.v8} node ${versions.node} ${platform} ${arch} ${versionTag()} ${traps} 1`;
+  const build = BUILD.map((name) => `${variables[name] ?? ""}`).join("");
+  return `v8 ${versions.v8} node ${versions.node} ${platform} ${arch} ${build} ${versionTag()} ${traps} 1`;
 }
 
-/** V8's own tag: it changes when flags are changed in a running program. */
-export function versionTag(): string {
-  return builtin("node:v8").cachedDataVersionTag().toString(16);
+/** What builds of one version differ in, as far as compiled code knows. */
+const BUILD = ["v8_enable_pointer_compression", "v8_enable_sandbox", "v8_enable_i18n_support"];
+
+/** Tells whether V8's flags are those of the identity still. */
+export function hasFlagsOf(id: string): boolean {
+  return id.includes(` ${versionTag()} `);
+}
+
+/**
+ * V8's own tag: it changes when flags are changed in a running program. Other threads may have theirs on for some
+ * microseconds: what most looks find counts.
+ */
+function versionTag(): string {
+  const looks = Array.from({ length: 5 }, () => builtin("node:v8").cachedDataVersionTag().toString(16));
+  const times = (tag: string) => looks.filter((look) => look === tag).length;
+  return looks.reduce((best, tag) => times(tag) > times(best) ? tag : best);
 }

@@ -3,12 +3,11 @@
 
 import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
-import { toHex } from "../key.ts";
 import { graded, isAtLeast, profileOf } from "./artifact.ts";
-import { hasUsualFlags } from "./load.ts";
-import { optimize, serialize } from "./natives.ts";
+import { hasFlagsOf } from "./identity.ts";
+import { instantiate, optimize, serialize } from "./natives.ts";
 import { nodeProcess } from "../platform/node_files.ts";
-import type { Order } from "./order.ts";
+import { type Order, orderOf } from "./order.ts";
 import { startSupervisor, type Supervisor } from "./processes.ts";
 import { PROBE } from "./probe.ts";
 import { Proof } from "./proof.ts";
@@ -58,43 +57,63 @@ export function later(cold: Cold): void {
   if (!session) return;
   session.modules.set(key, cold);
   sessions.set(root, session);
-  if (!isHooked) nodeProcess().on("exit", settle);
+  if (!isHooked) nodeProcess().on("exit", () => settle(true));
   isHooked = true;
-  timer ??= setTimeout(settle, AFTER_MS) as unknown as { unref(): void };
+  setTimer();
+}
+
+function setTimer(): void {
+  timer ??= setTimeout(() => settle(false), AFTER_MS) as unknown as { unref(): void };
   timer.unref();
 }
 
-/** Begins a session, unless V8 has been found not to do what is needed. */
+/** Begins a session, unless V8 has been found not to do what is needed, or there is no room for orders. */
 function begin(cold: Cold): Session | undefined {
-  const proof = new Proof(cold.id, cold.place);
-  if (proof.known === false) return undefined;
-  const first = orderOf({ ...cold, grade: "full", code: PROBE }, "v8-proof");
-  return { modules: new Map(), proof, supervisor: startSupervisor(first, `${cold.place.root}/tmp`) };
+  const { id, place } = cold;
+  try {
+    const proof = new Proof(id, place);
+    if (proof.known === false) return undefined;
+    place.prepare();
+    const first = orderOf({ id, grade: "full", code: PROBE, place });
+    return { modules: new Map(), proof, supervisor: startSupervisor(first, `${place.root}/tmp`) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Sees to all that are remembered, as long as it may take. */
-function settle(): void {
+function settle(isEnd: boolean): void {
   timer = undefined;
   const untilMs = performance.now() + MAX_MS;
   for (const [root, session] of sessions) {
-    sessions.delete(root);
-    try {
-      session.supervisor.release(ordersOf(session, untilMs));
-    } catch {
-      // No room: a later process tries again.
+    const isKnown = session.proof.known !== undefined;
+    // On a busy machine the proof takes its time, and this process has some.
+    if (!isKnown && !isEnd) setTimer();
+    else {
+      sessions.delete(root);
+      release(session, untilMs);
     }
   }
 }
 
-function ordersOf({ modules, proof }: Session, untilMs: number): Order[] {
+function release({ modules, proof, supervisor }: Session, untilMs: number): void {
+  try {
+    supervisor.release(proof.known ? ordersOf(modules.values(), untilMs) : []);
+  } catch {
+    // No room: a later process tries again.
+  }
+}
+
+function ordersOf(modules: Iterable<Cold>, untilMs: number): Order[] {
   const orders: Order[] = [];
-  if (!proof.known) return orders;
   let bytes = 0;
-  for (const cold of modules.values()) {
+  for (const cold of modules) {
     if (performance.now() > untilMs) break;
-    const order = settleOne(cold);
-    bytes += order?.code.length ?? 0;
-    if (order && bytes <= MAX_BYTES) orders.push(order);
+    const order = bytes + cold.code.length <= MAX_BYTES || bytes === 0 ? settleOne(cold) : undefined;
+    if (order) {
+      orders.push(order);
+      bytes += order.code.length;
+    }
   }
   return orders;
 }
@@ -104,13 +123,13 @@ function settleOne(cold: Cold): Order | undefined {
   try {
     const { code, grade, id, place } = cold;
     const module = cold.module.deref();
-    if (!module || !hasUsualFlags(id)) return undefined;
+    if (!module || !hasFlagsOf(id)) return undefined;
     const there = place.read();
     if (there && isAtLeast(there, grade)) return undefined;
     const outline = outlineOf(code);
     const snapshot = grade === "profile" ? snapshotOf(module, outline) : undefined;
     // What a profile needs an instance for that must not be made here is optimized as a whole.
-    if (grade === "profile" && !snapshot) return orderOf({ ...cold, grade: "full" });
+    if (grade === "profile" && !snapshot) return orderOf({ id, code, place, grade: "full" });
     const profile = snapshot && profileOf(snapshot, outline.functions);
     if (snapshot && !(there && isAtLeast(there, "snapshot"))) place.write(graded(snapshot, "snapshot"));
     return grade === "full" || profile ? { ...orderOf(cold), profile } : undefined;
@@ -126,18 +145,12 @@ function settleOne(cold: Cold): Order | undefined {
 function snapshotOf(module: WebAssembly.Module, outline: Outline): Bytes | undefined {
   const { hasStart, imports, shortestExport } = outline;
   if (hasStart || !imports || shortestExport === undefined) return undefined;
-  const exported = new WebAssembly.Instance(module, imports()).exports[shortestExport];
-  return typeof exported === "function" && optimize(exported) ? serialize(module) : undefined;
-}
-
-function orderOf({ id, grade, code, place }: Omit<Cold, "module">, lock = `v8-${place.key.slice(0, 2)}`): Order {
-  const { directory, root, options: { maxDiskAgeMs, maxDiskBytes, secret } } = place;
-  const limits = { maxDiskBytes: finite(maxDiskBytes), maxDiskAgeMs: finite(maxDiskAgeMs) };
-  const hex = secret instanceof Uint8Array ? { secret: toHex(secret) } : {};
-  return { id, grade, code, entry: { directory, root, lock, limits, ...hex } };
-}
-
-/** JSON has no infinity. */
-function finite(limit: number): number | null {
-  return Number.isFinite(limit) ? limit : null;
+  let exported;
+  try {
+    exported = instantiate(module, imports()).exports[shortestExport];
+  } catch {
+    // Its data wants other imports than these.
+    return undefined;
+  }
+  return optimize(exported) ? serialize(module) : undefined;
 }

@@ -3,7 +3,7 @@
 import type { Bytes } from "../engine/calls.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type Grade, isAtLeast, ungraded } from "./artifact.ts";
-import { versionTag } from "./identity.ts";
+import { hasFlagsOf } from "./identity.ts";
 import { deserialize } from "./natives.ts";
 
 /** Compiles as without a cache. */
@@ -24,11 +24,6 @@ export function load(
   artifact: Bytes,
   code: Bytes | undefined,
 ): WebAssembly.Module | undefined {
-  if (!code || !isAtLeast(artifact, least) || !hasUsualFlags(id)) return undefined;
+  if (!code || !isAtLeast(artifact, least) || !hasFlagsOf(id)) return undefined;
   return deserialize(ungraded(artifact), code);
-}
-
-/** Tells whether V8's flags are those of the identity still. */
-export function hasUsualFlags(id: string): boolean {
-  return id.includes(` ${versionTag()} `);
 }

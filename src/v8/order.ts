@@ -2,6 +2,8 @@
 // whoever dies.
 
 import type { Bytes } from "../engine/calls.ts";
+import type { EntryPlace } from "../engine/engine.ts";
+import { toHex } from "../key.ts";
 import type { Grade } from "./artifact.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
 
@@ -21,8 +23,6 @@ export interface Order {
     readonly directory: string;
     /** The folder in it that is the cache's own. */
     readonly root: string;
-    /** Name of the lock: nobody else makes what it stands for meanwhile. */
-    readonly lock: string;
     /** The secret, hexadecimal. */
     readonly secret?: string;
     /** Limits of the cache; `null` stands for none. */
@@ -30,10 +30,24 @@ export interface Order {
   };
 }
 
-/** Opens a file without a name in a folder, which is made where it is missing. */
+/** Makes an order for an entry. */
+export function orderOf(
+  { id, grade, code, place }: Pick<Order, "id" | "grade" | "code"> & { place: EntryPlace },
+): Order {
+  const { directory, root, options: { maxDiskAgeMs, maxDiskBytes, secret } } = place;
+  const limits = { maxDiskBytes: finite(maxDiskBytes), maxDiskAgeMs: finite(maxDiskAgeMs) };
+  const hex = secret instanceof Uint8Array ? { secret: toHex(secret) } : {};
+  return { id, grade, code, entry: { directory, root, limits, ...hex } };
+}
+
+/** JSON has no infinity. */
+function finite(limit: number): number | null {
+  return Number.isFinite(limit) ? limit : null;
+}
+
+/** Opens a file without a name in a folder. */
 export function openNameless(folder: string): number {
-  const { constants, mkdirSync, openSync, unlinkSync } = builtin("node:fs");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { constants, openSync, unlinkSync } = builtin("node:fs");
   const path = `${folder}/${nodeProcess().pid}-${crypto.randomUUID()}`;
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
   unlinkSync(path);

@@ -1,8 +1,8 @@
 // Processes that make artifacts: what V8 may crash on, or needs other flags for, happens there.
 
-import type { Role } from "./child.ts";
+import { MARK, processPath } from "./identity.ts";
+import type { Role } from "./module_cache_process.ts";
 import type { Bytes } from "../engine/calls.ts";
-import { childPath } from "./identity.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
 import { openNameless, type Order, readWhole, writeOrders } from "./order.ts";
 
@@ -11,6 +11,9 @@ export const OTHER_IDENTITY = 3;
 
 /** How it ends when what V8 gave back is not what it was given. */
 export const NOT_THE_SAME = 4;
+
+/** How it ends when it has printed why it did not do its work. */
+export const WHY_PRINTED = 5;
 
 /** How long one process may take, ms: to optimize all of a module of 34 MB takes half a minute, on a busy machine longer. */
 const LIMIT_MS = 15 * 60 * 1000;
@@ -24,6 +27,9 @@ const FLAGS: Partial<Record<Role, string[]>> = {
   profile: ["--experimental-wasm-pgo-from-file"],
   full: ["--no-liftoff", "--no-wasm-lazy-compilation"],
 };
+
+/** Roles whose output says something. */
+const PRINTS: readonly Role[] = ["name", "work"];
 
 /** Signals by which the system, not a user, ends a process. */
 const CRASHES = ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP"];
@@ -66,20 +72,43 @@ export interface Supervisor {
 export function startSupervisor(first: Order, folder: string): Supervisor {
   const { closeSync } = builtin("node:fs");
   const orders = openNameless(folder);
-  const end = writeOrders(orders, 0, [first]);
-  const child = start("supervise", { folder, orders });
-  // To start it may fail, and nobody is waiting.
-  child.on("error", () => {});
-  child.stdin?.on("error", () => {});
-  child.unref();
-  (child.stdin as { unref?(): void } | null)?.unref?.();
-  return {
-    release(more) {
-      writeOrders(orders, end, more);
-      closeSync(orders);
-      child.stdin?.destroy();
-    },
-  };
+  try {
+    const end = writeOrders(orders, 0, [first]);
+    const child = start("supervise", { folder, orders });
+    // To start it may fail, and nobody is waiting.
+    child.on("error", () => {});
+    child.stdin?.on("error", () => {});
+    child.unref();
+    (child.stdin as { unref?(): void } | null)?.unref?.();
+    return {
+      release(more) {
+        try {
+          if (more.length > 0) writeOrders(orders, end, more);
+        } finally {
+          closeSync(orders);
+          child.stdin?.destroy();
+        }
+      },
+    };
+  } catch (error) {
+    closeSync(orders);
+    throw error;
+  }
+}
+
+/**
+ * Has an order carried out by a process, and waits for it.
+ *
+ * @throws {Error} When it is not; its message says why.
+ */
+export async function carryOutElsewhere(order: Order, folder: string): Promise<void> {
+  const orders = openNameless(folder);
+  try {
+    writeOrders(orders, 0, [order]);
+    await run("work", { folder, orders });
+  } finally {
+    builtin("node:fs").closeSync(orders);
+  }
 }
 
 interface Work {
@@ -99,13 +128,13 @@ function run(role: Role, work: Work, name?: string): Promise<string> {
     child.on("error", reject);
     child.on("close", (code, signal) => {
       if (code === 0) resolve(output);
-      else reject(failureOf(role, code, signal));
+      else reject(failureOf(role, code, signal, output));
     });
   });
 }
 
 function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
-  const args = [...FLAGS[role] ?? [], "--no-warnings", childPath(), role, ...(name ? [name] : [])];
+  const args = [...FLAGS[role] ?? [], "--no-warnings", processPath()!, role, ...(name ? [name] : [])];
   const isSupervisor = role === "supervise";
   return builtin("node:child_process").spawn(nodeProcess().execPath, args, {
     cwd: folder,
@@ -113,7 +142,7 @@ function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
     env: environment(),
     stdio: [
       isSupervisor ? "pipe" : "ignore",
-      role === "name" ? "pipe" : "ignore",
+      PRINTS.includes(role) ? "pipe" : "ignore",
       "ignore",
       orders,
       artifact ?? "ignore",
@@ -125,13 +154,18 @@ function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
 
 /** Without what Node itself reads: options, hooks and channels are for the program, not for its helpers. */
 function environment(): Record<string, string | undefined> {
-  return Object.fromEntries(Object.entries(nodeProcess().env).filter(([name]) => !name.startsWith("NODE_")));
+  const kept = Object.entries(nodeProcess().env).filter(([name]) => !name.startsWith("NODE_"));
+  return { ...Object.fromEntries(kept), [MARK]: "1" };
 }
 
-function failureOf(role: Role, code: number | null, signal: string | null): Error {
+function failureOf(role: Role, code: number | null, signal: string | null, output: string): Error {
+  if (role === "work" && code === WHY_PRINTED) return new Error(output);
   if (code === OTHER_IDENTITY) return new Refused("this process runs under V8 flags of its own");
   if (code === NOT_THE_SAME) return new Refused("V8 gave back another module");
-  const isCrash = CRASHES.includes(signal ?? "") || (code !== null && code >= 128);
   const message = `Cannot make artifact: the process for "${role}" ended with ${signal ?? code}`;
+  const isCrash = CRASHES.includes(signal ?? "") || (code !== null && WINDOWS_CRASHES.includes(code >>> 0));
   return isCrash ? new Refused(message) : new Error(message);
 }
+
+/** Access violation, illegal instruction, stack overrun, fail-fast: exit codes there. */
+const WINDOWS_CRASHES = [0xc0000005, 0xc000001d, 0xc0000409, 0x80000003];

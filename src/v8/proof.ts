@@ -5,15 +5,23 @@ import type { Engine, EntryPlace } from "../engine/engine.ts";
 import { makeArtifact, Refused } from "./processes.ts";
 import { PROBE } from "./probe.ts";
 
-/** What a proof came to: this, or why not. */
-const PROVEN = "proven";
+/** What a proof came to. */
+interface Outcome {
+  /** Why V8 does not do what is needed; absent where it does. */
+  readonly refusal?: string;
+  /** When that was found, ms since 1970. */
+  readonly atMs: number;
+}
+
+/** How long a refusal stands, ms: memory that was used up looks like a crash. */
+const REFUSED_MS = 24 * 60 * 60 * 1000;
 
 /** Where proofs are kept. */
 export type ProofPlace = Pick<EntryPlace, "directory" | "root" | "options">;
 
 /** The proof of an identity in a directory. */
 export class Proof {
-  readonly #cache: ModuleCache<string>;
+  readonly #cache: ModuleCache<Outcome>;
 
   /** Looks at nothing yet. */
   constructor(id: string, { directory, root, options }: ProofPlace) {
@@ -24,7 +32,7 @@ export class Proof {
   /** Whether it is proven, or refuted, already; `undefined` where neither is known. Nothing is tried. */
   get known(): boolean | undefined {
     try {
-      return this.#cache.resolveSync(PROBE).module === PROVEN;
+      return this.#cache.resolveSync(PROBE).module.refusal === undefined;
     } catch {
       return undefined;
     }
@@ -36,29 +44,33 @@ export class Proof {
    * @throws {Refused} When V8 does not do what is needed.
    */
   async find(): Promise<void> {
-    const { module } = await this.#cache.resolve(PROBE);
-    if (module !== PROVEN) throw new Refused(module);
+    const { refusal } = (await this.#cache.resolve(PROBE)).module;
+    if (refusal !== undefined) throw new Refused(refusal);
   }
 }
 
 /** Its modules are what proofs came to. A failure of the system is none: it is thrown, and so not kept. */
-function proofEngine(id: string, folder: string): Engine<string> {
+function proofEngine(id: string, folder: string): Engine<Outcome> {
   return {
     id: `${id} proof`,
     native: true,
     compile: async () => {
       try {
         await makeArtifact({ id, grade: "full", code: PROBE }, folder);
-        return PROVEN;
+        return { atMs: Date.now() };
       } catch (error) {
-        if (error instanceof Refused) return error.message;
+        if (error instanceof Refused) return { refusal: error.message, atMs: Date.now() };
         throw error;
       }
     },
     compileSync: () => {
       throw new Error("Cannot prove synchronously");
     },
-    serialize: (module) => new TextEncoder().encode(module),
-    deserialize: (artifact) => new TextDecoder().decode(artifact),
+    serialize: (outcome) => new TextEncoder().encode(JSON.stringify(outcome)),
+    deserialize: (artifact) => {
+      const outcome = JSON.parse(new TextDecoder().decode(artifact)) as Outcome;
+      const isOver = outcome.refusal !== undefined && Math.abs(Date.now() - outcome.atMs) > REFUSED_MS;
+      return isOver ? undefined : outcome;
+    },
   };
 }

@@ -1,23 +1,30 @@
-// The V8 engine that takes its time: it makes artifacts before it goes on.
+// The V8 engine that takes its time: it has artifacts made before it goes on.
 
 import type { Engine } from "../engine/engine.ts";
 import { compiling, load } from "./load.ts";
-import type { Order } from "./order.ts";
-
-/** What a thorough engine makes. */
-export type Goal = Pick<Order, "id" | "grade" | "profile">;
+import { orderOf } from "./order.ts";
+import { carryOutElsewhere } from "./processes.ts";
+import { isWorth } from "./wasm.ts";
 
 /**
- * Makes artifacts of a grade, each in processes of its own, and takes no lesser ones.
+ * Has the full artifact of a module made by another process, which writes the entry, and waits for it.
  *
- * @param goal The identity, the grade, and what was executed where that decides.
+ * @param id The identity.
  */
-export function thoroughEngine(goal: Goal): Engine<WebAssembly.Module> {
+export function thoroughEngine(id: string): Engine<WebAssembly.Module> {
   return {
     ...compiling,
-    id: goal.id,
+    id,
     native: true,
-    serialize: async (_module, code, place) => (await import("./make.ts")).make(goal, code, place),
-    deserialize: (artifact, code) => load(goal.id, goal.grade, artifact, code),
+    serialize: async (_module, code, place) => {
+      // A secret that cannot be told to another process means that nothing can be made there.
+      const isTellable = !place?.options.secret || place.options.secret instanceof Uint8Array;
+      if (!place || !isTellable || !isWorth(code)) return undefined;
+      const order = orderOf({ id, grade: "full", code, place });
+      place.prepare();
+      await carryOutElsewhere(order, `${place.root}/tmp`);
+      return undefined;
+    },
+    deserialize: (artifact, code) => load(id, "full", artifact, code),
   };
 }

@@ -43,7 +43,7 @@ class Reader {
   name(): string {
     const length = this.number();
     this.at += length;
-    return new TextDecoder().decode(this.#code.subarray(this.at - length, this.at));
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#code.subarray(this.at - length, this.at));
   }
 }
 
@@ -106,24 +106,50 @@ function shortestOf(reader: Reader, bodies: readonly number[], imported: number)
 type MakeImport = () => WebAssembly.ImportValue;
 
 function importsOf(reader: Reader): { imports?: () => WebAssembly.Imports; importedFunctions: number } {
-  const makers: { module: string; name: string; make: MakeImport }[] = [];
+  const makers: { module: string; name: string; make?: MakeImport }[] = [];
   let importedFunctions = 0;
   for (let left = reader.number(); left > 0; left--) {
     const [module, name] = [reader.name(), reader.name()];
     const kind = KINDS[reader.byte()];
     if (kind === "function") importedFunctions++;
-    const make = makerOf(reader, kind);
-    // What follows cannot be read either.
-    if (!make) return { importedFunctions: Infinity };
-    makers.push({ module, name, make });
+    makers.push({ module, name, make: kind && MAKERS[kind](reader) });
   }
+  if (!makers.every((maker) => maker.make)) return { importedFunctions };
   const imports = () => {
-    const made: WebAssembly.Imports = {};
-    for (const { module, name, make } of makers) (made[module] ??= {})[name] = make();
+    // Names are the module's: they must not reach what every object has.
+    const made: WebAssembly.Imports = Object.create(null);
+    for (const { module, name, make } of makers) (made[module] ??= Object.create(null))[name] = make!();
     return made;
   };
   return { imports, importedFunctions };
 }
+
+/** Reads what is imported, and tells how to make one; `undefined` where that is not known. */
+const MAKERS: Record<typeof KINDS[number], (reader: Reader) => MakeImport | undefined> = {
+  function: (reader) => {
+    reader.number();
+    return () => () => 0;
+  },
+  table: (reader) => {
+    const element = valueTypeOf(reader)?.[0] as WebAssembly.TableKind | undefined;
+    const limits = limitsOf(reader);
+    return element && limits ? () => new WebAssembly.Table({ ...limits, element }) : undefined;
+  },
+  memory: (reader) => {
+    const limits = limitsOf(reader);
+    return limits && (() => new WebAssembly.Memory(limits));
+  },
+  global: (reader) => {
+    const type = valueTypeOf(reader);
+    const mutable = reader.byte() === 1;
+    return type && (() => new WebAssembly.Global({ value: type[0] as WebAssembly.ValueType, mutable }, type[1] as 0));
+  },
+  tag: (reader) => {
+    reader.number();
+    reader.number();
+    return undefined;
+  },
+};
 
 const VALUE_TYPES: Record<number, [string, unknown]> = {
   0x7f: ["i32", 0],
@@ -134,33 +160,18 @@ const VALUE_TYPES: Record<number, [string, unknown]> = {
   0x6f: ["externref", null],
 };
 
-function makerOf(reader: Reader, kind: typeof KINDS[number] | undefined): MakeImport | undefined {
-  if (kind === "function") {
-    reader.number();
-    return () => () => 0;
-  }
-  if (kind === "table") {
-    const element = VALUE_TYPES[reader.byte()]?.[0];
-    const limits = limitsOf(reader);
-    return element && limits
-      ? () => new WebAssembly.Table({ ...limits, element: element as WebAssembly.TableKind })
-      : undefined;
-  }
-  if (kind === "memory") {
-    const limits = limitsOf(reader);
-    return limits && (() => new WebAssembly.Memory(limits));
-  }
-  if (kind === "global") {
-    const type = VALUE_TYPES[reader.byte()];
-    const mutable = reader.byte() === 1;
-    return type && (() => new WebAssembly.Global({ value: type[0] as WebAssembly.ValueType, mutable }, type[1] as 0));
-  }
+/** A type and its zero; `undefined` for one that scripts cannot make. References to types have a second part. */
+function valueTypeOf(reader: Reader): [string, unknown] | undefined {
+  const type = reader.byte();
+  if (type === 0x63 || type === 0x64) reader.number();
+  return VALUE_TYPES[type];
 }
 
 /** Limits of a table or memory; `undefined` for what is not addressed by 32 bits, or has pages of another size. */
 function limitsOf(reader: Reader): { initial: number; maximum?: number; shared?: boolean } | undefined {
   const flags = reader.byte();
-  if (flags > 3) return undefined;
   const initial = reader.number();
-  return { initial, ...(flags & 1 ? { maximum: reader.number() } : {}), ...(flags & 2 ? { shared: true } : {}) };
+  const maximum = flags & 1 ? { maximum: reader.number() } : {};
+  if (flags & 8) reader.number();
+  return flags > 3 ? undefined : { initial, ...maximum, ...(flags & 2 ? { shared: true } : {}) };
 }

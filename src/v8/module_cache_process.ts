@@ -7,7 +7,7 @@ import { deserialize, optimize, serialize } from "./natives.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
 import { type Order, readOrders, readWhole, writeWhole } from "./order.ts";
 import { isProbe, PROBE, works } from "./probe.ts";
-import { NOT_THE_SAME, OTHER_IDENTITY } from "./processes.ts";
+import { NOT_THE_SAME, OTHER_IDENTITY, WHY_PRINTED } from "./processes.ts";
 
 /**
  * What a process does with its orders:
@@ -15,18 +15,24 @@ import { NOT_THE_SAME, OTHER_IDENTITY } from "./processes.ts";
  * - `"name"`: has V8 say under which name it looks for the profile of the code;
  * - `"full"`: optimizes all of a module; `"profile"`: what its profile says;
  * - `"verify"`: gives the artifact the flags of a usual process, and loads it as one;
- * - `"supervise"`: makes entries, one after another, without hurry.
+ * - `"supervise"`: makes entries, one after another, without hurry;
+ * - `"work"`: makes an entry that somebody waits for, and prints why not.
  */
-export type Role = "name" | Order["grade"] | "verify" | "supervise";
+export type Role = "name" | Order["grade"] | "verify" | "supervise" | "work";
 
 const [ORDERS, ARTIFACT] = [3, 4];
 
 /** How often, and how many times in a row, V8's threads must be found without work. */
 const LOOK_MS = 50;
 const QUIET_LOOKS = 3;
+const QUIET_LOOKS_ELSEWHERE = 40;
+
+/** When what is done by then is enough. */
+const LIMIT_MS = 10 * 60 * 1000;
 
 const [, , role, name] = nodeProcess().argv as [string, string, Role, string | undefined];
 const order = () => readOrders(ORDERS, 0).orders[0]!;
+const entries = () => import("./entries.ts");
 const roles: Record<Role, () => void | Promise<void>> = {
   name: () => void new WebAssembly.Module(order().code),
   full: () => writeWhole(ARTIFACT, 0, serialize(new WebAssembly.Module(order().code))),
@@ -34,7 +40,15 @@ const roles: Record<Role, () => void | Promise<void>> = {
   verify: () => verify(order()),
   supervise: async () => {
     giveWay();
-    await (await import("./supervise.ts")).supervise(ORDERS);
+    await (await entries()).supervise(ORDERS);
+  },
+  work: async () => {
+    try {
+      await (await entries()).carryOut(order(), { waits: true });
+    } catch (error) {
+      builtin("node:fs").writeSync(1, (error as Error).message);
+      nodeProcess().exit(WHY_PRINTED);
+    }
   },
 };
 // What it throws ends the process, and that is the answer.
@@ -67,7 +81,9 @@ function giveWay(): void {
 
 /** Waits until V8's threads have done what they were given: V8 itself does not tell. */
 async function quiet(): Promise<void> {
-  for (let still = 0; still < QUIET_LOOKS;) {
+  const looks = nodeProcess().platform === "linux" ? QUIET_LOOKS : QUIET_LOOKS_ELSEWHERE;
+  const untilMs = performance.now() + LIMIT_MS;
+  for (let still = 0; still < looks && performance.now() < untilMs;) {
     const before = nodeProcess().cpuUsage();
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     const after = nodeProcess().cpuUsage();
@@ -83,8 +99,13 @@ function isWaitingForProcessor(): boolean {
   if (platform !== "linux") return false;
   return fs.readdirSync("/proc/self/task").some((thread) => {
     if (thread === String(pid)) return false;
-    const [, state] = fs.readFileSync(`/proc/self/task/${thread}/stat`, "utf8").split(/\) /);
-    return state !== undefined && /^[RD]/.test(state);
+    try {
+      const [, state] = fs.readFileSync(`/proc/self/task/${thread}/stat`, "utf8").split(/\) /);
+      return state !== undefined && /^[RD]/.test(state);
+    } catch {
+      // It ended meanwhile.
+      return false;
+    }
   });
 }
 
@@ -97,10 +118,9 @@ function verify({ id, code }: Order): void {
   writeWhole(ARTIFACT, 0, artifact);
 }
 
-/** What V8 writes down here, under the flags of a usual process. */
+/** What V8 writes down here, of another module: of one that lives here V8 would read nothing back. */
 function usualArtifact(): Uint8Array {
-  const module = new WebAssembly.Module(PROBE);
-  const { add } = new WebAssembly.Instance(module).exports as Record<string, CallableFunction>;
-  if (!optimize(add!)) nodeProcess().exit(NOT_THE_SAME);
+  const module = new WebAssembly.Module(Uint8Array.from([...PROBE, 0, 2, 1, 97]));
+  if (!optimize(new WebAssembly.Instance(module).exports.add)) nodeProcess().exit(NOT_THE_SAME);
   return serialize(module);
 }
