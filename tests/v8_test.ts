@@ -144,7 +144,6 @@ test(
       await program(directory, "warm");
       assertEquals(await program(directory, "none"), disk(cold));
       assertEquals(await program(directory, "worker"), disk(cold));
-      assertEquals(await program(directory, "none", ["--max-old-space-size=500"]), disk(cold));
       for (const flag of ["--stack-size=2000", "--disable-wasm-trap-handler", "--no-wasm-tier-up", "--expose-gc"]) {
         assertEquals(await program(directory, "none", [flag]), cold, flag);
       }

@@ -45,6 +45,8 @@ export interface NodeProcess {
   readonly config: { readonly variables: Readonly<Record<string, unknown>> };
   /** Environment. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Flags of the runtime itself. */
+  readonly execArgv: readonly string[];
   /** Path of the runtime. */
   readonly execPath: string;
   /** Number of the user whose rights count; absent on Windows. */

@@ -134,7 +134,7 @@ function run(role: Role, work: Work, name?: string): Promise<string> {
 }
 
 function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
-  const args = [...FLAGS[role] ?? [], "--no-warnings", processPath()!, role, ...(name ? [name] : [])];
+  const args = [...ownFlags(), ...FLAGS[role] ?? [], "--no-warnings", processPath()!, role, ...(name ? [name] : [])];
   const isSupervisor = role === "supervise";
   return builtin("node:child_process").spawn(nodeProcess().execPath, args, {
     cwd: folder,
@@ -151,6 +151,14 @@ function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
     ...(isSupervisor ? {} : { timeout: LIMIT_MS, killSignal: "SIGKILL" as const }),
   });
 }
+
+/** Flags of V8 that programs are run with: under others V8 takes no artifact of theirs. */
+function ownFlags(): string[] {
+  const { env, execArgv } = nodeProcess();
+  return [...env.NODE_OPTIONS?.split(/\s+/) ?? [], ...execArgv].filter((flag) => USUAL_FLAGS.test(flag));
+}
+
+const USUAL_FLAGS = /^--(stack|max[-_]old[-_]space|max[-_]semi[-_]space)[-_]size=|^--(expose[-_]gc|harmony[\w-]*)$/;
 
 /** Without what Node itself reads: options, hooks and channels are for the program, not for its helpers. */
 function environment(): Record<string, string | undefined> {
