@@ -147,7 +147,10 @@ test(
       for (const flag of ["--stack-size=2000", "--disable-wasm-trap-handler", "--no-wasm-tier-up", "--expose-gc"]) {
         assertEquals(await program(directory, "none", [flag]), cold, flag);
       }
-      if (!isLinux) return;
+      await program(directory, "warm", ["--stack-size=2000"]);
+      assertEquals(await program(directory, "none", ["--stack-size=2000"]), disk(cold));
+      // With so little room Node 22 gives the program no memory at all.
+      if (!isLinux || process.version.startsWith("v22")) return;
       const args = ["bash", process.execPath, "tests/_v8_program.ts", directory, "none"];
       const output = execFileSync("bash", ["-c", 'ulimit -v 8000000; exec "$@"', ...args], {
         cwd: ROOT,
