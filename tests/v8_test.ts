@@ -361,6 +361,8 @@ test(
         await quiet(directory);
       }
       const warm = await bundle();
+      // All that was executed, not only what V8 had come to by itself.
+      assertGreater(Math.max(...artifactsIn(directory).map(({ length }) => length)), 2_000_000);
       assertEquals([cold.err, warm.err], ["from compiled\n", "from disk\n"]);
       assertStrictEquals(warm.out, cold.out);
     }),

@@ -48,7 +48,8 @@ export async function makeArtifact(order: Order, folder: string): Promise<Bytes>
     artifact = openNameless(folder);
     writeOrders(orders, 0, [order]);
     const work = { folder, orders, artifact };
-    const name = order.profile ? /profile-wasm-[0-9a-f]{8}/.exec(await run("name", work))?.[0] : undefined;
+    // Node itself compiles modules; the order's is the last.
+    const name = order.profile ? (await run("name", work)).match(/profile-wasm-[0-9a-f]{8}/g)?.at(-1) : undefined;
     if (order.profile && !name) throw new Refused("V8 takes no profile");
     await run(order.grade, work, name);
     await run("verify", work);
