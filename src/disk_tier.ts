@@ -6,7 +6,7 @@ import { type Directory, ioFault, isForeign, isMissing } from "./directory.ts";
 import { type Operation, perform } from "./effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
 import { CacheError, systemCode } from "./errors.ts";
-import type { Housekeeping } from "./housekeeping.ts";
+import type { Housekeeping, Written } from "./housekeeping.ts";
 import { ENTRY_NAME, PREFIX_NAME } from "./key.ts";
 import type { Bytes, Files, Platform } from "./platform/platform.ts";
 import { HOUR_MS } from "./prune.ts";
@@ -37,14 +37,6 @@ export interface DiskTierParts {
   readonly secret?: Bytes | CryptoKey;
   /** Payloads are machine code: the faster checksum, which finds damage but not intent, is not enough. */
   readonly isNative?: boolean;
-}
-
-/** What came of writing an entry. */
-export interface Published {
-  /** `false` where another process is just making room: nothing was written then. */
-  readonly isWritten: boolean;
-  /** What could not be removed to make room for it. */
-  readonly fault?: CacheError;
 }
 
 /** Entries in a directory. */
@@ -100,7 +92,7 @@ export class DiskTier {
    * @returns Whether it was written, and a fault of making room for it that did not hinder that.
    * @throws {CacheError} `IO` when it cannot, `LIMIT` when there is no room for it; nothing is left behind then.
    */
-  *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Published> {
+  *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Written> {
     const { directory, housekeeping, platform, secret, isNative } = this.#parts;
     const path = this.#pathOf(address);
     const head = yield* this.#seal({
@@ -111,14 +103,13 @@ export class DiskTier {
       payloadXxh3: isCode || secret || isNative ? undefined : yield* perform(xxh3(payload)),
       isSigned: secret !== undefined,
     });
-    const { hasRoom, fault } = yield* housekeeping.reserve(head.length + payload.length);
-    if (!hasRoom) return { isWritten: false, fault };
-    try {
-      yield* directory.replace(path, [head, payload]);
-    } catch (error) {
-      throw ioFault("write entry", path, error);
-    }
-    return { isWritten: true, fault };
+    return yield* housekeeping.writeWithin(head.length + payload.length, function* () {
+      try {
+        yield* directory.replace(path, [head, payload]);
+      } catch (error) {
+        throw ioFault("write entry", path, error);
+      }
+    });
   }
 
   /** Removes an entry; tells whether it was there. */

@@ -36,10 +36,10 @@ export interface Pruned extends PruneResult {
   readonly fault?: CacheError;
 }
 
-/** What came of asking for room. */
-export interface Reservation {
-  /** `false` where another process takes the room that there is, or is just making some: nothing should be written. */
-  readonly hasRoom: boolean;
+/** What came of writing within the limits. */
+export interface Written {
+  /** `false` where another process takes the room that there is, or is just making some: nothing was written then. */
+  readonly isWritten: boolean;
   /** The first fault that left something where it was. */
   readonly fault?: CacheError;
 }
@@ -73,32 +73,43 @@ export class Housekeeping {
   }
 
   /**
-   * Accounts for bytes that are about to be written; where they are too much, makes room.
+   * Has bytes written, once they are accounted for and there is room for them. The writes of a cache come one after
+   * another: a prune would not see a file that is still to be made, and all at once they would ask for more room than
+   * there can be.
    *
-   * @throws {CacheError} `LIMIT` where there can be no room, `IO` where that cannot be known.
+   * @param write Makes a new file of that many bytes.
+   * @throws {CacheError} `LIMIT` where there can be no room, `IO` where that cannot be known; what the write throws.
    */
-  *reserve(bytes: number): Operation<Reservation> {
+  *writeWithin(bytes: number, write: () => Operation<void>): Operation<Written> {
     const { maxBytes } = this.#limits;
     if (bytes > maxBytes) throw this.#noRoom(`its ${bytes} bytes are more than maxDiskBytes, ${maxBytes}`);
     const endTurn = yield* perform(this.#turn());
-    let fault: CacheError | undefined;
     try {
-      for (let attempt = 0; attempt < 5; attempt++) {
-        const balance = this.#seen = yield* this.#account.add(bytes);
-        if (balance && balance.bytes <= maxBytes) return { hasRoom: true, fault };
-        const pruned = yield* this.pruneAlone(bytes);
-        // Where nothing is known yet, the directory is new: what is written now, the next prune counts.
-        if (pruned === "busy") return { hasRoom: balance === undefined, fault };
-        if (pruned === "late") continue;
-        if (pruned.bytes + bytes > maxBytes) {
-          throw this.#noRoom(pruned.fault?.message ?? "it is full of files being written");
-        }
-        fault ??= pruned.fault;
-      }
-      return { hasRoom: false, fault };
+      const room = yield* this.#reserve(bytes);
+      if (room.isWritten) yield* write();
+      return room;
     } finally {
       endTurn();
     }
+  }
+
+  /** Accounts for bytes that are to be written; where they are too much, makes room. */
+  *#reserve(bytes: number): Operation<Written> {
+    const { maxBytes } = this.#limits;
+    let fault: CacheError | undefined;
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const balance = this.#seen = yield* this.#account.add(bytes);
+      if (balance && balance.bytes <= maxBytes) return { isWritten: true, fault };
+      const pruned = yield* this.pruneAlone(bytes);
+      // Where nothing is known yet, the directory is new: what is written now, the next prune counts.
+      if (pruned === "busy") return { isWritten: balance === undefined, fault };
+      if (pruned === "late") continue;
+      if (pruned.bytes + bytes > maxBytes) {
+        throw this.#noRoom(pruned.fault?.message ?? "it is full of files being written");
+      }
+      fault ??= pruned.fault;
+    }
+    return { isWritten: false, fault };
   }
 
   /**
@@ -159,7 +170,7 @@ export class Housekeeping {
     }
   }
 
-  /** Writes of this cache make room one after another: all at once, they would ask for more than there can be. */
+  /** A synchronous write does not wait for its turn. */
   #turn(): Effect<() => void> {
     return {
       name: "turn",

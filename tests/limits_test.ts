@@ -6,7 +6,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, uti
 import { dirname } from "node:path";
 import { test } from "node:test";
 import { Directory } from "../src/directory.ts";
-import { immediate, perform, runSync } from "../src/effect.ts";
+import { immediate, perform, runAsync, runSync } from "../src/effect.ts";
+import { lookup } from "../src/lookup.ts";
+import { openContext } from "../src/options.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
 import type { FileInfo, Files } from "../src/platform/platform.ts";
 import { Prune } from "../src/prune.ts";
@@ -18,6 +20,7 @@ import {
   hitsOnly,
   inDirectory,
   onlyEntry,
+  text,
   TextEngine,
   type TextModule,
 } from "./_tools.ts";
@@ -90,6 +93,24 @@ test("many writes at once keep to the limit", async () => {
     const sum = entriesIn(directory).reduce((sum, path) => sum + statSync(path).size, 0);
     assert(sum <= 10 * ENTRY_BYTES && sum > 0, `${sum} bytes`);
     assertEquals(readdirSync(`${directory}/v1/tmp`), []);
+  });
+});
+
+test("a write that has room but no file yet counts for those that make room", async () => {
+  await inDirectory(async (directory) => {
+    await fill(directory, "abcdefgh");
+    const platform = detectPlatform();
+    const create: Files["create"] = (path, parts) => {
+      const effect = platform.files!.create(path, parts);
+      const isFirst = parts.some((part) => text(part).includes("artifact of A"));
+      const later = new Promise((resolve) => setTimeout(resolve, isFirst ? 100 : 0));
+      return { ...effect, async: () => later.then(effect.async) };
+    };
+    const files: Files = Object.assign(Object.create(platform.files!), { create });
+    const options = { engine: new TextEngine(), directory, maxDiskBytes: 10 * ENTRY_BYTES, strict: true };
+    const context = openContext(options, { ...platform, files });
+    await Promise.all(["A", "B", "C"].map((letter) => runAsync(lookup(context, bytes(letter), undefined))));
+    assert(entriesIn(directory).length <= 10, `${entriesIn(directory).length} entries`);
   });
 });
 
