@@ -1,7 +1,7 @@
 // The V8 engine: artifacts are made behind the caller's back and come back whole, or not at all. Each program is a process
 // of its own, for V8 remembers in one what it compiled.
 
-import { assert, assertEquals, assertGreater, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { hostEngine, ModuleCache } from "@wasm/module-cache";
 import { bestEngine, v8Engine } from "@wasm/module-cache/v8";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
@@ -225,6 +225,17 @@ test(
       await made(directory);
     }),
 );
+
+test("nothing waits for a process that could not be started", here, () =>
+  inDirectory(async (directory) => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    const making = makeArtifact({ id: identity(), grade: "full", code: PROBE }, directory);
+    // The first process has begun; the second finds no folder to work in.
+    rmSync(directory, { recursive: true });
+    await assertRejects(() => making, Error, "ENOENT");
+    assertStrictEquals(timers(), before);
+  }));
 
 test("a module that is tiny or exports no function is left alone", here, () =>
   inDirectory(async (directory) => {

@@ -55,8 +55,6 @@ export interface NodeProcess {
   readonly pid: number;
   /** Operating system. */
   readonly platform: string;
-  /** Number of the parent process. */
-  readonly ppid: number;
   /** Standard input. */
   readonly stdin: { on(event: "close", listener: () => void): { resume(): void } };
   /** Node's permission model, where it is switched on. */

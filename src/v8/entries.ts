@@ -10,9 +10,6 @@ import { Proof } from "./proof.ts";
 /** How often to ask for a lock, ms. */
 const LOCK_TICK_MS = 100;
 
-/** How often to look whether the parent lives, ms. */
-const PARENT_TICK_MS = 1000;
-
 /**
  * Carries orders out one after another: the first list at once, the second when whoever wrote it has let go of this
  * process's input, if only by dying.
@@ -26,17 +23,8 @@ export async function supervise(descriptor: number): Promise<void> {
   }
 }
 
-/** Also where the end is not heard of (seen once): whoever lost its parent has another. */
 function inputEnds(): Promise<void> {
-  const { ppid, stdin } = nodeProcess();
-  return new Promise((resolve) => {
-    const timer = setInterval(() => nodeProcess().ppid !== ppid && done(), PARENT_TICK_MS);
-    const done = () => {
-      clearInterval(timer);
-      resolve();
-    };
-    stdin.on("close", done).resume();
-  });
+  return new Promise((resolve) => nodeProcess().stdin.on("close", resolve).resume());
 }
 
 async function tryAll(orders: readonly Order[]): Promise<void> {

@@ -41,7 +41,6 @@ const roles: Record<Role, () => void | Promise<void>> = {
   supervise: async () => {
     giveWay();
     await (await entries()).supervise(ORDERS);
-    nodeProcess().exit(0);
   },
   work: async () => {
     try {

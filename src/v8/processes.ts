@@ -124,10 +124,16 @@ interface Work {
 function run(role: Role, work: Work, name?: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = start(role, work, name);
+    // Not by the timeout of `spawn`: where nothing could be started, it would keep the program alive to its end.
+    const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
     let output = "";
     child.stdout?.on("data", (text) => output += text);
-    child.on("error", reject);
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
     child.on("close", (code, signal) => {
+      clearTimeout(timer);
       if (code === 0) resolve(output);
       else reject(failureOf(role, code, signal, output));
     });
@@ -149,7 +155,6 @@ function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
       artifact ?? "ignore",
     ],
     windowsHide: true,
-    ...(isSupervisor ? {} : { timeout: LIMIT_MS, killSignal: "SIGKILL" as const }),
   });
 }
 
