@@ -45,8 +45,8 @@ export interface V8EngineFactory {
  *
  * Artifacts are machine code: whoever can write the directory can run code as you, so that directories which others can
  * write are refused. Before V8 is given anything, the entry's digests, the identity of code, Node, V8, its flags,
- * processor and trap handler are checked; before V8's calls are used at all, and before an artifact is kept, other
- * processes have proved that they work. Modules that export no function, or are smaller than 4 KB, are compiled as ever.
+ * processor and trap handler are checked. V8 is asked here for a first artifact only after other processes have proved
+ * that its calls work, and an artifact that they made is kept only once another has loaded it. Modules that export no function, or are smaller than 4 KB, are compiled as ever.
  *
  * @example Use it where it is there
  * ```ts

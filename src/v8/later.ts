@@ -7,7 +7,7 @@ import { graded, isAtLeast, profileOf } from "./artifact.ts";
 import { hasFlagsOf } from "./identity.ts";
 import { instantiate, optimize, serialize } from "./natives.ts";
 import { nodeProcess } from "../platform/node_files.ts";
-import { type Order, orderOf } from "./order.ts";
+import { isTellable, type Order, orderOf } from "./order.ts";
 import { startSupervisor, type Supervisor } from "./processes.ts";
 import { PROBE } from "./probe.ts";
 import { Proof } from "./proof.ts";
@@ -21,6 +21,8 @@ export interface Cold {
   readonly module: WeakRef<WebAssembly.Module>;
   /** Its code. */
   readonly code: Bytes;
+  /** What is known of it. */
+  readonly outline: Outline;
   /** Where its entry goes. */
   readonly place: EntryPlace;
   /** The grade wanted. */
@@ -49,13 +51,14 @@ let timer: { unref(): void } | undefined;
 let isHooked = false;
 
 /** Remembers a module until the process ends, or has run for a while. Costs the start of a process, once. */
-export function later(cold: Cold): void {
-  const { place: { key, options: { secret }, root } } = cold;
-  // A secret that cannot be told to another process means that nothing can be made there.
-  if (!isWorth(cold.code) || (secret && !(secret instanceof Uint8Array))) return;
+export function later(cold: Omit<Cold, "outline">): void {
+  const { code, place } = cold;
+  const outline = outlineOf(code);
+  if (!isWorth(code, outline) || !isTellable(place)) return;
+  const { key, root } = place;
   const session = sessions.get(root) ?? begin(cold);
   if (!session) return;
-  session.modules.set(key, cold);
+  session.modules.set(key, { ...cold, outline });
   sessions.set(root, session);
   if (!isHooked) nodeProcess().on("exit", () => settle(true));
   isHooked = true;
@@ -68,8 +71,7 @@ function setTimer(): void {
 }
 
 /** Begins a session, unless V8 has been found not to do what is needed, or there is no room for orders. */
-function begin(cold: Cold): Session | undefined {
-  const { id, place } = cold;
+function begin({ id, place }: Pick<Cold, "id" | "place">): Session | undefined {
   try {
     const proof = new Proof(id, place);
     if (proof.known === false) return undefined;
@@ -121,12 +123,11 @@ function ordersOf(modules: Iterable<Cold>, untilMs: number): Order[] {
 /** Writes down what was optimized; gives the order for the rest. A fault costs the artifact, not the program. */
 function settleOne(cold: Cold): Order | undefined {
   try {
-    const { code, grade, id, place } = cold;
+    const { code, grade, id, outline, place } = cold;
     const module = cold.module.deref();
     if (!module || !hasFlagsOf(id)) return undefined;
     const there = place.read();
     if (there && isAtLeast(there, grade)) return undefined;
-    const outline = outlineOf(code);
     const snapshot = grade === "profile" ? snapshotOf(module, outline) : undefined;
     // What a profile needs an instance for that must not be made here is optimized as a whole.
     if (grade === "profile" && !snapshot) return orderOf({ id, code, place, grade: "full" });

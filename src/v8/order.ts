@@ -30,6 +30,11 @@ export interface Order {
   };
 }
 
+/** Tells whether another process can be told the secret of a place; where not, nothing can be made there. */
+export function isTellable({ options: { secret } }: EntryPlace): boolean {
+  return secret === undefined || secret instanceof Uint8Array;
+}
+
 /** Makes an order for an entry. */
 export function orderOf(
   { id, grade, code, place }: Pick<Order, "id" | "grade" | "code"> & { place: EntryPlace },

@@ -2,7 +2,7 @@
 
 import type { Engine } from "../engine/engine.ts";
 import { compiling, load } from "./load.ts";
-import { orderOf } from "./order.ts";
+import { isTellable, orderOf } from "./order.ts";
 import { carryOutElsewhere } from "./processes.ts";
 import { isWorth } from "./wasm.ts";
 
@@ -17,9 +17,7 @@ export function thoroughEngine(id: string): Engine<WebAssembly.Module> {
     id,
     native: true,
     serialize: async (_module, code, place) => {
-      // A secret that cannot be told to another process means that nothing can be made there.
-      const isTellable = !place?.options.secret || place.options.secret instanceof Uint8Array;
-      if (!place || !isTellable || !isWorth(code)) return undefined;
+      if (!place || !isTellable(place) || !isWorth(code)) return undefined;
       const order = orderOf({ id, grade: "full", code, place });
       place.prepare();
       await carryOutElsewhere(order, `${place.root}/tmp`);

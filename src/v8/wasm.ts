@@ -65,8 +65,8 @@ export function outlineOf(code: Uint8Array): Outline {
 const MIN_BYTES = 4096;
 
 /** Tells whether an artifact of a code saves anything, and can be made: V8 is told of functions by exported ones. */
-export function isWorth(code: Uint8Array): boolean {
-  return code.length >= MIN_BYTES && outlineOf(code).shortestExport !== undefined;
+export function isWorth(code: Uint8Array, outline: Outline = outlineOf(code)): boolean {
+  return code.length >= MIN_BYTES && outline.shortestExport !== undefined;
 }
 
 /** Where the content of each section begins. */
