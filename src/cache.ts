@@ -4,10 +4,19 @@ import { type Code, copyOf, describe, viewOf } from "./code.ts";
 import type { Context, Counters, Resolved, Storage } from "./context.ts";
 import type { DiskStatus } from "./directory.ts";
 import { runAsync, runSync } from "./effect.ts";
+import type { CompileOptions } from "./engine/native.ts";
 import { entryPath } from "./key.ts";
 import { folderOf, keyOf, lookup } from "./lookup.ts";
 import type { PruneResult } from "./prune.ts";
 import { checkConcurrency, digestOf, type ModuleCacheOptions, openContext } from "./options.ts";
+import {
+  compile,
+  compileStreaming,
+  compileSync,
+  instantiate,
+  instantiateStreaming,
+  type ResponseSource,
+} from "./standard.ts";
 import { warm, type WarmOptions } from "./warm.ts";
 
 /** Options of {@linkcode ModuleCache.resolve}. */
@@ -92,27 +101,79 @@ export class ModuleCache<M = WebAssembly.Module> {
    * @throws The engine's own error when it refuses the code: `WebAssembly.CompileError` of the host engine.
    */
   async resolve(code: Code, options: ResolveOptions = {}): Promise<Resolved<M>> {
-    return await runAsync(lookup(this.#context, viewOf(code), digestOf(options?.digest)));
+    return await runAsync(lookup(this.#context, viewOf(code), { digest: digestOf(options?.digest) }));
   }
 
   /** Synchronous {@linkcode ModuleCache.resolve}: never waits, not even for a lock or for another call's compile. */
   resolveSync(code: Code, options: ResolveOptions = {}): Resolved<M> {
-    return runSync(lookup(this.#context, viewOf(code), digestOf(options?.digest)));
+    return runSync(lookup(this.#context, viewOf(code), { digest: digestOf(options?.digest) }));
   }
 
   /**
    * Gives the module of a code, as `WebAssembly.compile` does.
    *
    * @param code Bytes for the engine.
+   * @param options Compile options of the standard; a module compiled with them is not kept.
    * @returns The module; see {@linkcode ModuleCache.resolve}, also for errors.
+   * @throws {TypeError} When the engine takes no options.
    */
-  async compile(code: Code): Promise<M> {
-    return (await this.resolve(code)).module;
+  async compile(code: Code, options?: CompileOptions): Promise<M> {
+    return await compile(this.#context, code, options);
   }
 
   /** Synchronous {@linkcode ModuleCache.compile}, as `new WebAssembly.Module` does. */
-  compileSync(code: Code): M {
-    return this.resolveSync(code).module;
+  compileSync(code: Code, options?: CompileOptions): M {
+    return compileSync(this.#context, code, options);
+  }
+
+  /**
+   * Gives the module of a response, as `WebAssembly.compileStreaming` does.
+   *
+   * Where the engine's artifact is the code, a response of a URL that did not come through before is compiled while it
+   * arrives; others are received first, and looked up.
+   *
+   * @param source A response of type `application/wasm`, or a promise of one.
+   * @param options As for {@linkcode ModuleCache.compile}.
+   * @throws {TypeError} When it is no such response, or its status is not one of success.
+   * @throws What its body fails with; nothing is kept then.
+   */
+  async compileStreaming(source: ResponseSource, options?: CompileOptions): Promise<M> {
+    return await compileStreaming(this.#context, source, options);
+  }
+
+  /**
+   * Instantiates as `WebAssembly.instantiate` does: bytes to a module and an instance, a module to an instance. For
+   * engines whose modules are those of the runtime.
+   *
+   * @param source Bytes, or a module.
+   * @param imports What the module imports.
+   * @param options As for {@linkcode ModuleCache.compile}.
+   * @throws {TypeError} When an argument is not what it should be.
+   * @throws {WebAssembly.LinkError} When the imports are not those of the module.
+   */
+  instantiate(
+    source: Code,
+    imports?: WebAssembly.Imports,
+    options?: CompileOptions,
+  ): Promise<WebAssembly.WebAssemblyInstantiatedSource>;
+  /** A module to an instance. */
+  instantiate(source: WebAssembly.Module, imports?: WebAssembly.Imports): Promise<WebAssembly.Instance>;
+  /** Either. */
+  async instantiate(
+    source: Code | WebAssembly.Module,
+    imports?: WebAssembly.Imports,
+    options?: CompileOptions,
+  ): Promise<WebAssembly.Instance | WebAssembly.WebAssemblyInstantiatedSource> {
+    return await instantiate(this.#context, source, imports, options);
+  }
+
+  /** {@linkcode ModuleCache.compileStreaming}, then {@linkcode ModuleCache.instantiate}. */
+  async instantiateStreaming(
+    source: ResponseSource,
+    imports?: WebAssembly.Imports,
+    options?: CompileOptions,
+  ): Promise<WebAssembly.WebAssemblyInstantiatedSource> {
+    return await instantiateStreaming(this.#context, source, imports, options);
   }
 
   /**

@@ -47,7 +47,7 @@ export function getSync<M>(engine: Engine<M>, code: Code, directory: string | UR
 
 function* lookupAndWrite<M>(engine: Engine<M>, view: Uint8Array, directory: string | URL): Operation<M> {
   const context = contextOf(engine, directory);
-  const { module, key } = yield* lookup(context, view, undefined);
+  const { module, key } = yield* lookup(context, view);
   if (typeof context.storage !== "string") yield* perform(context.storage.behind.settle(key));
   return module;
 }

@@ -10,6 +10,14 @@ import { make } from "./make.ts";
 import type { Slot } from "./memory_tier.ts";
 import type { Bytes } from "./platform/platform.ts";
 
+/** What is known of a code that is looked up. */
+export interface Known<M> {
+  /** SHA-256 of the code, hexadecimal, as the caller says. */
+  readonly digest?: string;
+  /** The code itself, where nobody else has it, with its digest as it was computed, and the step that compiles it. */
+  readonly received?: { readonly code: Bytes; readonly codeDigest: Bytes; readonly compile?: Effect<M> };
+}
+
 interface Located<M> {
   readonly slot: Slot<M>;
   readonly from: Provenance;
@@ -20,7 +28,7 @@ interface Located<M> {
  * Looks a code up.
  *
  * @param view The code where the caller has it; copied before the first wait.
- * @param digest SHA-256 of the code, hexadecimal, where the caller knows it.
+ * @param known What the caller knows of the code.
  * @returns The module and where it came from.
  * @throws {TypeError} When `digest` is not the code's.
  * @throws {CacheError} When the cache is strict and has a fault.
@@ -28,12 +36,12 @@ interface Located<M> {
 export function* lookup<M>(
   context: Context<M>,
   view: Uint8Array,
-  digest: string | undefined,
+  known: Known<M> = {},
 ): Operation<Resolved<M>> {
   const { platform, counters } = context;
   const startMs = platform.clock();
   try {
-    const { slot, from, reason } = yield* locate(context, view, digest);
+    const { slot, from, reason } = yield* locate(context, view, known);
     counters[from]++;
     const elapsedMs = platform.clock() - startMs;
     return { module: slot.module, from, key: slot.key, reason, elapsedMs };
@@ -43,25 +51,26 @@ export function* lookup<M>(
   }
 }
 
-function* locate<M>(context: Context<M>, view: Uint8Array, digest: string | undefined): Operation<Located<M>> {
+function* locate<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Operation<Located<M>> {
   const { memory, flights } = context;
+  const { digest, received } = known;
   const slot = digest === undefined ? memory.find(view) : memory.get(digest);
   if (slot) return { slot, from: "memory" };
   const other = flights.findByCode(view);
   const landed = other && (yield* perform(other.join));
-  if (!landed) return yield* fly(context, copyOf(view), digest);
+  if (!landed) return yield* fly(context, received?.code ?? copyOf(view), known);
   if (digest !== undefined && digest !== landed.digest) throw wrongDigest(digest, landed.digest);
   return { slot: landed, from: "memory", reason: JOINED };
 }
 
 /** Works on a code, and lets those who join have what comes of it. */
-function* fly<M>(context: Context<M>, code: Bytes, digest: string | undefined): Operation<Located<M>> {
+function* fly<M>(context: Context<M>, code: Bytes, { digest, received }: Known<M>): Operation<Located<M>> {
   const { flights, platform } = context;
-  const compile = yield* beginEarly(context, code);
+  const compile = received?.compile ?? (yield* beginEarly(context, code));
   const flight = flights.begin(code);
   let actual: string | undefined;
   try {
-    const codeDigest = yield* perform(platform.sha256(code));
+    const codeDigest = received?.codeDigest ?? (yield* perform(platform.sha256(code)));
     actual = toHex(codeDigest);
     const isWrong = digest !== undefined && digest !== actual;
     // Only this caller's mistake: where others have joined, the work goes on for them.

@@ -1,5 +1,6 @@
 // What callers give: checks it, fills in the defaults, and puts the parts of a cache together.
 
+import QuickLRU from "quick-lru";
 import { copyOf, describe, isBytes, viewOf } from "./code.ts";
 import type { Context, Counters } from "./context.ts";
 import { Directory } from "./directory.ts";
@@ -118,6 +119,7 @@ export function openContext<M>(
     flights: new Flights(platform.equal),
     counters: zeroCounters(),
     identity: {},
+    seenUrls: new QuickLRU({ maxSize: 1024 }),
     storage: openStorage(options, platform),
     report: strict ? raise : once(onWarning),
   };

@@ -63,7 +63,7 @@ async function warmOne<M>(context: Context<M>, code: Bytes): Promise<Resolved<M>
     memory: alone,
     flights: new Flights<M>(platform.equal),
   };
-  const resolved = await runAsync(lookup(thorough, code, undefined));
+  const resolved = await runAsync(lookup(thorough, code));
   if (typeof storage !== "string") await storage.behind.settleAll(resolved.key);
   const slot = alone.find(code);
   if (slot) memory.set(slot);

@@ -183,7 +183,7 @@ function begin(scenario: Scenario): World {
   const world: World = { files, processes: new Map(), tasks: [], clockMs: 0, deaths: 0 };
   for (const code of scenario.before ?? []) {
     const { context, storage } = openProcess(world, { ...scenario, maxDiskBytes: undefined }, 0);
-    runSync(lookup(context, bytes(code), undefined));
+    runSync(lookup(context, bytes(code)));
     for (const { operation } of world.tasks.splice(0)) runSync(operation);
     runSync(storage.housekeeping.prune());
     files.nowMs++;
@@ -194,7 +194,7 @@ function begin(scenario: Scenario): World {
     world.processes.set(plan.process, process);
     const operation = plan.code === undefined
       ? process.storage.housekeeping.prune()
-      : lookup(process.context, bytes(plan.code), undefined);
+      : lookup(process.context, bytes(plan.code));
     world.tasks.push({ plan, operation, pending: START, isDead: false });
   }
   return world;

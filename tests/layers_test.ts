@@ -65,9 +65,11 @@ test("imports go one way", () => {
       /^src\/disk_tier\.ts$/,
       /^src\/(housekeeping|prune|directory|checksum|effect|entry|errors|key|platform\/platform)\.ts$/,
     ],
+    [/^src\/streaming\.ts$/, /^src\/(context|effect|lookup|engine\/calls|platform\/platform)\.ts$/],
+    [/^src\/standard\.ts$/, /^src\/(code|context|effect|lookup|streaming|engine\/(engine|native))\.ts$/],
     [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
     [/^src\/engine\//, /^src\/(engine\/\w+|effect)\.ts$/],
-    [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host)|platform\/node_files|cache|key)\.ts$/],
+    [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host|native)|platform\/node_files|cache|key)\.ts$/],
     [/^src\/steps\//, /^src\/(steps\/\w+|engine\/prepared)\.ts$/],
     [/^\w+\.ts$/, /^src\//],
   ];

@@ -1,5 +1,7 @@
 // The engine port: how modules are made, written down and read back. Types only; anyone can implement it.
 
+import type { CompileOptions } from "./native.ts";
+
 /**
  * Compiles code to modules, and turns modules into artifacts and back.
  *
@@ -49,6 +51,23 @@ export interface Engine<M = WebAssembly.Module> {
 
   /** Synchronous {@linkcode Engine.compile}; needed for `resolveSync` where `compile` gives a promise. */
   compileSync?(code: Uint8Array<ArrayBuffer>): M;
+
+  /**
+   * Compiles while the code arrives; for engines whose artifact is the code. Others look for an artifact first, and need
+   * all of the code for that.
+   *
+   * @param response A response of type `application/wasm`.
+   */
+  compileStreaming?(response: Response): Promise<M>;
+
+  /**
+   * Compiles with the options of `WebAssembly.compile`. Such a module is not kept: what comes back from an artifact has
+   * none. An engine that has no such method takes no options.
+   */
+  compileWithOptions?(code: BufferSource, options: CompileOptions): Promise<M>;
+
+  /** Synchronous {@linkcode Engine.compileWithOptions}. */
+  compileWithOptionsSync?(code: BufferSource, options: CompileOptions): M;
 
   /**
    * Writes a module down.

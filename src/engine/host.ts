@@ -2,6 +2,17 @@
 
 import { codeAsArtifact } from "./calls.ts";
 import type { Engine } from "./engine.ts";
+import { native } from "./native.ts";
+
+/** How the engines of WebAssembly compile: as the runtime does. */
+export const compiling: Required<
+  Pick<Engine, "compile" | "compileSync" | "compileWithOptions" | "compileWithOptionsSync">
+> = {
+  compile: (code) => native.compile(code),
+  compileSync: (code) => new native.Module(code),
+  compileWithOptions: (code, options) => native.compile(code, options),
+  compileWithOptionsSync: (code, options) => new native.Module(code, options),
+};
 
 /**
  * Compiles with the runtime's own `WebAssembly`.
@@ -22,14 +33,12 @@ import type { Engine } from "./engine.ts";
  * ```
  */
 export function hostEngine(): Engine<WebAssembly.Module> {
-  const compile = (code: Uint8Array<ArrayBuffer>) => WebAssembly.compile(code);
-  const compileSync = (code: Uint8Array<ArrayBuffer>) => new WebAssembly.Module(code);
   return {
+    ...compiling,
     id: "host",
-    compile,
-    compileSync,
+    compileStreaming: (response) => native.compileStreaming(response),
     serialize: codeAsArtifact,
-    deserialize: compile,
-    deserializeSync: compileSync,
+    deserialize: compiling.compile,
+    deserializeSync: compiling.compileSync,
   };
 }

@@ -3,13 +3,18 @@
 import { flock, type LockCalls } from "./flock.ts";
 import { nodeFiles, nodeProcess } from "./node_files.ts";
 import type { Bytes, Platform } from "./platform.ts";
-import { nativeHmacSha256, nativeSha256, webPlatform } from "./web.ts";
+import { nativeHasher, nativeHmacSha256, nativeSha256, webPlatform } from "./web.ts";
 
 interface BunGlobal {
   CryptoHasher: {
-    new (algorithm: "sha256", hmacKey: Bytes): { update(bytes: Bytes): { digest(): Uint8Array } };
+    new (algorithm: "sha256", hmacKey?: Bytes): BunHasher;
     hash(algorithm: "sha256", bytes: Bytes): Uint8Array;
   };
+}
+
+interface BunHasher {
+  update(bytes: Uint8Array): BunHasher;
+  digest(): Uint8Array;
 }
 
 interface BunFfi {
@@ -31,6 +36,7 @@ export function bunPlatform(): Platform {
     files: nodeFiles(flock(loadCalls)),
     // 0.2 ms to the first digest where node:crypto takes 10 ms (bench/sha256_bench.ts).
     sha256: nativeSha256((bytes) => CryptoHasher.hash("sha256", bytes)),
+    hasher: () => nativeHasher(new CryptoHasher("sha256")),
     hmacSha256: nativeHmacSha256((key, bytes) => new CryptoHasher("sha256", key).update(bytes).digest()),
   };
 }

@@ -4,7 +4,7 @@ import type * as NodeCrypto from "node:crypto";
 import { flock, type LockCalls } from "./flock.ts";
 import { builtin, nodeFiles, nodeProcess } from "./node_files.ts";
 import type { Platform } from "./platform.ts";
-import { nativeHmacSha256, nativeSha256, webPlatform } from "./web.ts";
+import { nativeHasher, nativeHmacSha256, nativeSha256, webPlatform } from "./web.ts";
 
 interface NodeFfi {
   dlopen(library: string, symbols: Record<string, { arguments: string[]; return: string }>): {
@@ -21,6 +21,7 @@ export function nodePlatform(): Platform {
     name: "node",
     files: nodeFiles(canCallC ? flock(loadCalls) : undefined),
     sha256: nativeSha256((bytes) => nodeCrypto().createHash("sha256").update(bytes).digest()),
+    hasher: () => nativeHasher(nodeCrypto().createHash("sha256")),
     hmacSha256: nativeHmacSha256((key, bytes) => nodeCrypto().createHmac("sha256", key).update(bytes).digest()),
   };
 }

@@ -19,10 +19,24 @@ export interface Platform {
   now(): number;
   /** SHA-256 of the bytes, 32 bytes. */
   sha256(bytes: Bytes): Effect<Bytes>;
+  /** SHA-256 of bytes that arrive one after another. */
+  hasher(): Hasher;
   /** HMAC-SHA-256 of the bytes, 32 bytes. A synchronous run needs the key's bytes, and else throws CannotWait. */
   hmacSha256(key: Bytes | CryptoKey, bytes: Bytes): Effect<Bytes>;
   /** Tells whether two equally long byte ranges are the same, at the speed of memory where the runtime can. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
+}
+
+/** A digest that grows. */
+export interface Hasher {
+  /** Adds bytes. */
+  update(bytes: Uint8Array): void;
+  /**
+   * Ends.
+   *
+   * @param whole All of the bytes, for runtimes that cannot do it on the way.
+   */
+  digest(whole: Bytes): Bytes | Promise<Bytes>;
 }
 
 /** What the program may do in a directory, found without a prompt and without touching the disk. */

@@ -19,6 +19,7 @@ export const webPlatform: Platform = {
     },
     async: () => subtleSha256(bytes),
   }),
+  hasher: () => ({ update() {}, digest: subtleSha256 }),
   hmacSha256: (key, bytes) => ({
     name: "hmacSha256",
     sync: () => cannotSign(),
@@ -78,6 +79,13 @@ function equalByLoop(a: Uint8Array, b: Uint8Array): boolean {
   }
   for (; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
+}
+
+/** SHA-256 on the way where the runtime can. */
+export function nativeHasher(
+  hash: { update(bytes: Uint8Array): unknown; digest(): Uint8Array },
+): ReturnType<Platform["hasher"]> {
+  return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
 }
 
 /** SHA-256 where the runtime makes it synchronously: the same step for both kinds of run. */

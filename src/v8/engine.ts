@@ -1,11 +1,11 @@
 // The engine that keeps V8's optimized machine code, and the choice between it and the host engine.
 
 import type { Engine, EntryPlace } from "../engine/engine.ts";
-import { hostEngine } from "../engine/host.ts";
+import { compiling, hostEngine } from "../engine/host.ts";
 import { isAtLeast } from "./artifact.ts";
 import { availability, identity, type V8Availability } from "./identity.ts";
 import { later } from "./later.ts";
-import { compiling, load } from "./load.ts";
+import { load } from "./load.ts";
 import { thoroughEngine } from "./thorough.ts";
 
 /** Options of {@linkcode v8Engine}. */

@@ -1,16 +1,9 @@
-// The calls that the V8 engines share: compiling as the runtime does, and reading artifacts back.
+// What the V8 engines share: reading artifacts back.
 
 import type { Bytes } from "../engine/calls.ts";
-import type { Engine } from "../engine/engine.ts";
 import { type Grade, isAtLeast, ungraded } from "./artifact.ts";
 import { hasFlagsOf } from "./identity.ts";
 import { deserialize } from "./natives.ts";
-
-/** Compiles as without a cache. */
-export const compiling: Pick<Engine, "compile" | "compileSync"> = {
-  compile: (code) => WebAssembly.compile(code),
-  compileSync: (code) => new WebAssembly.Module(code),
-};
 
 /**
  * Reads a module back.

@@ -1,9 +1,9 @@
 // The engine of the processes that make artifacts.
 
 import type { Bytes } from "../engine/calls.ts";
+import { compiling } from "../engine/host.ts";
 import type { Engine, EntryPlace } from "../engine/engine.ts";
 import { graded, isAtLeast, ungraded } from "./artifact.ts";
-import { compiling } from "./load.ts";
 import type { Order } from "./order.ts";
 import { makeArtifact, Refused } from "./processes.ts";
 

@@ -1,10 +1,11 @@
 // V8's own calls that write compiled modules down and read them back. They check next to nothing: a wrong argument ends
 // the process, so that whoever calls has checked before.
 
+import { native as runtime } from "../engine/native.ts";
 import { builtin } from "../platform/node_files.ts";
 
-/** As the runtime gave them: programs may replace the globals, and V8's calls end the process when they get a stand-in. */
-const { Instance, Module, Table } = WebAssembly;
+// Programs may replace the globals, and V8's calls end the process when they get a stand-in.
+const { Instance, Module, Table } = runtime;
 
 /**
  * Calls one of V8's natives.

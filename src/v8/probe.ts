@@ -1,5 +1,7 @@
 // A module that shows whether what V8 gives back works: it adds, and reads where there is no memory.
 
+import { native } from "../engine/native.ts";
+
 /**
  * One page of memory, `add(i32, i32): i32`, and `read(i32): i32`, which traps out of bounds.
  *
@@ -24,7 +26,7 @@ export function isProbe(code: Uint8Array): boolean {
 
 /** Tells whether a module of the probe does what it should. */
 export function works(module: WebAssembly.Module): boolean {
-  const { add, read } = new WebAssembly.Instance(module).exports as Record<string, (...given: number[]) => number>;
+  const { add, read } = new native.Instance(module).exports as Record<string, (...given: number[]) => number>;
   if (add!(40, 2) !== 42 || read!(0) !== 0) return false;
   return [65_533, 1_000_000, -1].every((outside) => {
     try {

@@ -1,7 +1,8 @@
 // The V8 engine that takes its time: it has artifacts made before it goes on.
 
+import { compiling } from "../engine/host.ts";
 import type { Engine } from "../engine/engine.ts";
-import { compiling, load } from "./load.ts";
+import { load } from "./load.ts";
 import { isTellable, orderOf } from "./order.ts";
 import { carryOutElsewhere } from "./processes.ts";
 import { isWorth } from "./wasm.ts";

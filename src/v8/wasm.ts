@@ -1,6 +1,8 @@
 // Reads of a module's code what is needed to make an instance of it that does nothing, and to know its functions. The
 // code has been compiled: it is valid. Pure.
 
+import { native } from "../engine/native.ts";
+
 /** What is known of a module. */
 export interface Outline {
   /** Functions that it defines itself. */
@@ -133,16 +135,16 @@ const MAKERS: Record<typeof KINDS[number], (reader: Reader) => MakeImport | unde
   table: (reader) => {
     const element = valueTypeOf(reader)?.[0] as WebAssembly.TableKind | undefined;
     const limits = limitsOf(reader);
-    return element && limits ? () => new WebAssembly.Table({ ...limits, element }) : undefined;
+    return element && limits ? () => new native.Table({ ...limits, element }) : undefined;
   },
   memory: (reader) => {
     const limits = limitsOf(reader);
-    return limits && (() => new WebAssembly.Memory(limits));
+    return limits && (() => new native.Memory(limits));
   },
   global: (reader) => {
     const type = valueTypeOf(reader);
     const mutable = reader.byte() === 1;
-    return type && (() => new WebAssembly.Global({ value: type[0] as WebAssembly.ValueType, mutable }, type[1] as 0));
+    return type && (() => new native.Global({ value: type[0] as WebAssembly.ValueType, mutable }, type[1] as 0));
   },
   tag: (reader) => {
     reader.number();

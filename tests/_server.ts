@@ -1,0 +1,55 @@
+// A server for the tests: answers by path, and notes what it was asked.
+
+import { createServer, type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** What is answered. */
+export interface Answer {
+  readonly status?: number;
+  readonly headers?: Record<string, string>;
+  readonly body?: Uint8Array;
+  /** Ends the connection after so many bytes of the body. */
+  readonly breaksAt?: number;
+  /** Waits before it answers, ms. */
+  readonly delayMs?: number;
+}
+
+/** What was asked. */
+export interface Asked {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Runs a body with a server; gives it the server's URL and what was asked so far. */
+export async function withServer<T>(
+  answer: (asked: Asked) => Answer,
+  body: (server: { url: string; asked: Asked[]; stop(): Promise<void> }) => Promise<T>,
+): Promise<T> {
+  const asked: Asked[] = [];
+  const server = createServer((request, response) => {
+    const one = { path: request.url!, headers: request.headers };
+    asked.push(one);
+    const { status = 200, headers = {}, body = new Uint8Array(), breaksAt, delayMs = 0 } = answer(one);
+    setTimeout(() => {
+      response.writeHead(status, { "content-length": String(body.length), connection: "close", ...headers });
+      if (breaksAt === undefined) response.end(body);
+      else response.write(body.subarray(0, breaksAt), () => setTimeout(() => response.destroy(), 20));
+    }, delayMs);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  let isStopped = false;
+  const stop = async () => {
+    if (isStopped) return;
+    isStopped = true;
+    server.closeAllConnections?.();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  try {
+    return await body({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, stop });
+  } finally {
+    await stop();
+  }
+}
+
+/** Headers of WebAssembly code. */
+export const WASM = { "content-type": "application/wasm" };

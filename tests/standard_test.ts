@@ -1,0 +1,166 @@
+// The calls of the `WebAssembly` namespace over a cache.
+
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { ModuleCache, prepared } from "@wasm/module-cache";
+import { test } from "node:test";
+import { native } from "../src/engine/native.ts";
+import { PROBE } from "../src/v8/probe.ts";
+import { type Answer, WASM, withServer } from "./_server.ts";
+import { bytes, EMPTY_MODULE, inDirectory, realModule, TextEngine } from "./_tools.ts";
+
+const options = { timeout: 60_000 };
+
+/** A function that is imported and one that calls it. */
+const IMPORTING = Uint8Array.from([
+  ...[...EMPTY_MODULE, 1, 4, 1, 0x60, 0, 0, 2, 7, 1, 1, 97, 1, 98, 0, 0, 3, 2, 1, 0],
+  ...[7, 5, 1, 1, 99, 0, 1, 10, 6, 1, 4, 0, 0x10, 0, 0x0b],
+]);
+
+function response(body: Uint8Array<ArrayBuffer>, headers: Record<string, string> = WASM): Response {
+  return new Response(body, { headers });
+}
+
+/** Counts what the runtime compiles while a body runs. */
+async function compilesDuring(body: () => Promise<void>): Promise<number> {
+  const { compile, compileStreaming } = native;
+  let compiles = 0;
+  Object.assign(native, {
+    compile: (...given: Parameters<typeof compile>) => (compiles++, compile(...given)),
+    compileStreaming: (...given: Parameters<typeof compileStreaming>) => (compiles++, compileStreaming(...given)),
+  });
+  try {
+    await body();
+  } finally {
+    Object.assign(native, { compile, compileStreaming });
+  }
+  return compiles;
+}
+
+test("compile options go past the cache, to the runtime", options, async () => {
+  const cache = new ModuleCache();
+  const first = await cache.compile(PROBE, { builtins: ["js-string"] });
+  assert(first instanceof WebAssembly.Module);
+  assert(cache.compileSync(PROBE, { builtins: [] }) !== first);
+  assertStrictEquals((await cache.instantiate(PROBE, {}, { builtins: [] })).module instanceof WebAssembly.Module, true);
+  assert(await cache.compileStreaming(response(PROBE), { builtins: [] }) instanceof WebAssembly.Module);
+  await assertRejects(() => cache.compile(bytes("no wasm"), { builtins: [] }), WebAssembly.CompileError);
+  assertEquals([cache.stats().compiled, cache.stats().memory], [0, 0]);
+  assertStrictEquals(await cache.compile(PROBE, undefined), cache.compileSync(PROBE));
+});
+
+test("an engine that takes no compile options says so", options, async () => {
+  const step = { id: "same", prepare: (code: Uint8Array) => code };
+  for (const engine of [prepared(new TextEngine(), step), new TextEngine()]) {
+    const cache = new ModuleCache<unknown>({ engine });
+    await assertRejects(() => cache.compile(PROBE, {}), TypeError, "takes none");
+    assertThrows(() => cache.compileSync(PROBE, {}), TypeError, "takes none");
+  }
+});
+
+test("bytes are instantiated to a module and an instance, a module to an instance", options, async () => {
+  const cache = new ModuleCache();
+  const { module, instance } = await cache.instantiate(PROBE);
+  const { add } = instance.exports as { add(a: number, b: number): number };
+  assertEquals([add(1, 2), module], [3, await cache.compile(PROBE)]);
+  assert(await cache.instantiate(module) instanceof WebAssembly.Instance);
+  let calls = 0;
+  const called = await cache.instantiate(IMPORTING, { a: { b: () => calls++ } });
+  (called.instance.exports as { c(): void }).c();
+  assertStrictEquals(calls, 1);
+});
+
+test("what cannot be instantiated is refused as the runtime does", options, async () => {
+  const cache = new ModuleCache();
+  const module = await cache.compile(IMPORTING);
+  for (const source of [IMPORTING, module] as (typeof IMPORTING)[]) {
+    await assertRejects(() => cache.instantiate(source, { a: { b: 1 as never } }), WebAssembly.LinkError);
+    await assertRejects(() => cache.instantiate(source), TypeError);
+    await assertRejects(() => cache.instantiate(source, 1 as never), TypeError);
+    await assertRejects(() => cache.instantiate(source, null as never), TypeError);
+  }
+  await assertRejects(() => cache.instantiate(bytes("no wasm")), WebAssembly.CompileError);
+  await assertRejects(() => cache.instantiate("no bytes" as never), TypeError);
+});
+
+test("a response is compiled while it arrives, once for a URL", options, async () => {
+  const code = realModule("sqlite");
+  await inDirectory((directory) =>
+    withServer(() => ({ headers: WASM, body: code }), async ({ url }) => {
+      const cache = new ModuleCache({ directory, strict: true });
+      const found: WebAssembly.Module[] = [];
+      const cold = await compilesDuring(async () => void found.push(await cache.compileStreaming(fetch(url))));
+      const warm = await compilesDuring(async () => {
+        for (let i = 0; i < 3; i++) found.push(await cache.compileStreaming(await fetch(url)));
+        found.push(await cache.compile(code));
+        found.push((await cache.instantiateStreaming(fetch(url), importsOf(found[0]!))).module);
+      });
+      assertEquals([cold, warm, new Set(found).size], [1, 0, 1]);
+      await cache.flush();
+      assertEquals([cache.stats().compiled, cache.stats().memory, cache.stats().writes], [1, 5, 1]);
+      assertStrictEquals((await new ModuleCache({ directory, strict: true }).resolve(code)).from, "disk");
+    })
+  );
+});
+
+/** Imports that link, whatever the functions do. */
+function importsOf(module: WebAssembly.Module): WebAssembly.Imports {
+  const imports: WebAssembly.Imports = {};
+  for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
+    const value = kind === "memory" ? new WebAssembly.Memory({ initial: 256, maximum: 32768 }) : () => 0;
+    (imports[from] ??= {})[name] = value;
+  }
+  return imports;
+}
+
+test("an engine that keeps artifacts gets the code of a response in full", options, async () => {
+  const engine = new TextEngine();
+  const cache = new ModuleCache({ engine });
+  assertStrictEquals((await cache.compileStreaming(response(bytes("text")))).text, "text");
+  assertStrictEquals(await cache.compileStreaming(response(bytes("text"))), cache.compileSync(bytes("text")));
+  assertStrictEquals(engine.compiles, 1);
+});
+
+test("what is no response of WebAssembly is a TypeError", options, async () => {
+  const cache = new ModuleCache();
+  const used = response(PROBE);
+  await used.arrayBuffer();
+  const wrong: unknown[] = [
+    undefined,
+    PROBE,
+    { ok: true },
+    new Response(PROBE),
+    response(PROBE, { "content-type": "text/html" }),
+    response(PROBE, { "content-type": "application/wasm; charset=utf-8" }),
+    new Response(PROBE, { headers: WASM, status: 404 }),
+    used,
+  ];
+  for (const source of wrong) {
+    await assertRejects(() => cache.compileStreaming(source as Response), TypeError);
+    await assertRejects(() => cache.instantiateStreaming(Promise.resolve(source as Response)), TypeError);
+  }
+  assert(await cache.compileStreaming(response(PROBE, { "content-type": " Application/WASM\t" })));
+  const failure = new RangeError("mine");
+  assertStrictEquals(await cache.compileStreaming(Promise.reject(failure)).catch((error) => error), failure);
+});
+
+test("a response that breaks or is no code rejects, and nothing is kept", options, async () => {
+  const code = realModule("sqlite");
+  const answers: Record<string, Answer> = {
+    "/breaks": { headers: WASM, body: code, breaksAt: 400_000 },
+    "/wrong": { headers: WASM, body: bytes("no wasm at all".repeat(10_000)) },
+    "/empty": { headers: WASM },
+  };
+  await inDirectory((directory) =>
+    withServer(({ path }) => answers[path]!, async ({ url }) => {
+      const cache = new ModuleCache({ directory, strict: true });
+      for (let i = 0; i < 2; i++) {
+        const broken = await cache.compileStreaming(fetch(`${url}/breaks`)).catch((error) => error);
+        assert(broken instanceof Error && !(broken instanceof WebAssembly.CompileError), String(broken));
+        await assertRejects(() => cache.compileStreaming(fetch(`${url}/wrong`)), WebAssembly.CompileError);
+        await assertRejects(() => cache.compileStreaming(fetch(`${url}/empty`)), WebAssembly.CompileError);
+      }
+      await cache.flush();
+      assertEquals([cache.stats().writes, cache.stats().memoryEntries], [0, 0]);
+    })
+  );
+});
