@@ -27,6 +27,8 @@ export type { CompileOptions } from "./src/engine/native.ts";
 export { prepared, type PrepareStep } from "./src/engine/prepared.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions, type CacheWarning } from "./src/errors.ts";
 export { get, getSync } from "./src/get.ts";
+export type { Mode } from "./src/load/http.ts";
+export type { LoadOptions } from "./src/load/load.ts";
 export type { ModuleCacheOptions } from "./src/options.ts";
 export type { ResponseSource } from "./src/standard.ts";
 export type { PruneResult } from "./src/prune.ts";

@@ -6,7 +6,8 @@ import type { DiskStatus } from "./directory.ts";
 import { runAsync, runSync } from "./effect.ts";
 import type { CompileOptions } from "./engine/native.ts";
 import { entryPath } from "./key.ts";
-import { folderOf, keyOf, lookup } from "./lookup.ts";
+import { Loader, type LoadOptions } from "./load/load.ts";
+import { folderIn, keyOf, lookup } from "./lookup.ts";
 import type { PruneResult } from "./prune.ts";
 import { checkConcurrency, digestOf, type ModuleCacheOptions, openContext } from "./options.ts";
 import {
@@ -71,6 +72,7 @@ export interface CacheStats extends Readonly<Counters> {
  */
 export class ModuleCache<M = WebAssembly.Module> {
   readonly #context: Context<M>;
+  readonly #loader: Loader<M>;
 
   /**
    * Makes a cache; touches no file yet.
@@ -84,6 +86,7 @@ export class ModuleCache<M = WebAssembly.Module> {
       throw new TypeError(`Cannot make cache: its options must be an object, not ${describe(options)}`);
     }
     this.#context = openContext(options);
+    this.#loader = new Loader(this.#context);
   }
 
   /**
@@ -177,6 +180,26 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
+   * Gives the module of a URL, and keeps its code in the directory, so that a later process need not ask for it.
+   *
+   * - `file:`: code of a file that was not changed since it was read in this process, as its path, size, time and inode
+   *   say, is not read again.
+   * - `http:`, `https:`: what is kept is used as HTTP's caching rules allow, and asked for changes where they do not. Where
+   *   nobody answers, what is kept is used, with a warning. The response must be of type `application/wasm`.
+   * - `data:` and what else `fetch` takes: is fetched; only the module is kept.
+   *
+   * @param url A URL, as text or as an object.
+   * @param options What the code must be, how to use what is kept, and a signal.
+   * @returns The module, as {@linkcode ModuleCache.resolve} has it.
+   * @throws {TypeError} When an argument is not what it should be, the network fails and nothing is kept, the response
+   * is not one of success or of another type, or the code has not the `integrity` given. Nothing is kept then.
+   * @throws The reason of the signal, the system's error for a file, or the engine's own when it refuses the code.
+   */
+  async load(url: string | URL, options: LoadOptions = {}): Promise<M> {
+    return await this.#loader.load(url, options);
+  }
+
+  /**
    * Tells what can be done with the disk now. Tries it, and so makes the directory; lookups do not depend on it.
    *
    * @returns State of the disk, and the reason where it is not read and written.
@@ -199,8 +222,8 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Forgets every module in memory and removes every entry of this engine from the directory. Entries of other engines
-   * and files that are not entries stay, and all of it where the directory is read-only.
+   * Forgets every module in memory and where code came from, and removes every entry of this engine from the directory.
+   * Entries of other engines and files that are not entries stay, and all of it where the directory is read-only.
    *
    * @throws {CacheError} When an entry cannot be removed.
    */
@@ -209,7 +232,9 @@ export class ModuleCache<M = WebAssembly.Module> {
     const storage = this.#writable();
     // What is being written would come back. A write that fails leaves nothing to remove, and flush tells of it.
     await storage?.behind.settleAll();
-    if (storage) await runAsync(storage.disk.clear(await runAsync(folderOf(this.#context))));
+    const { engine, platform } = this.#context;
+    await this.#loader.clear(storage);
+    if (storage) await runAsync(storage.disk.clear(await runAsync(folderIn(platform, engine.id))));
   }
 
   /**
@@ -228,7 +253,8 @@ export class ModuleCache<M = WebAssembly.Module> {
     const storage = this.#writable();
     if (!storage) return wasInMemory;
     await storage.behind.settleAll(key);
-    const path = entryPath(await runAsync(folderOf(this.#context)), key);
+    const { engine, platform } = this.#context;
+    const path = entryPath(await runAsync(folderIn(platform, engine.id)), key);
     return await runAsync(storage.disk.remove(path)) || wasInMemory;
   }
 

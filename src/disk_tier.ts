@@ -39,6 +39,14 @@ export interface DiskTierParts {
   readonly isNative?: boolean;
 }
 
+/** How an entry is read. */
+export interface ReadOptions {
+  /** The code, where the payload must be this very code: only the header is read then. */
+  readonly copy?: Bytes;
+  /** The payload must be the code itself. */
+  readonly isCode?: boolean;
+}
+
 /** Entries in a directory. */
 export class DiskTier {
   readonly #parts: DiskTierParts;
@@ -52,12 +60,12 @@ export class DiskTier {
    * Reads and verifies an entry, and notes that it was used. Takes no lock.
    *
    * @param address Which entry.
-   * @param copy The code, where the payload must be this very code: only the header is read then.
+   * @param options What the payload must be.
    * @returns The payload, or what is wrong with the entry, or `undefined` where there is none.
    * @throws {CacheError} `IO` when an entry may be there but cannot be read.
    * @throws {CannotWait} In a synchronous run that would have to check an HMAC by a `CryptoKey`.
    */
-  *read(address: Address, copy?: Bytes): Operation<Bytes | CacheError | undefined> {
+  *read(address: Address, { copy, isCode = false }: ReadOptions = {}): Operation<Bytes | CacheError | undefined> {
     const path = this.#pathOf(address);
     const { files, secret } = this.#parts;
     const macLength = secret ? MAC_BYTES : 0;
@@ -79,7 +87,8 @@ export class DiskTier {
     if (typeof header === "string") return corrupt(path, header);
     const payload = header.isSigned && !secret ? parts.body.slice(MAC_BYTES) : parts.body;
     const wrong = (yield* this.#headerFault(header, parts.head, address)) ??
-      (yield* this.#payloadFault(header, payload, address, copy));
+      (copy || isCode ? codeFault(header) : undefined) ??
+      (copy ? undefined : yield* this.#payloadFault(header, payload, isCode));
     if (wrong) return corrupt(path, wrong);
     yield* this.#noteUse(path, parts.modifiedMs);
     return copy ?? payload;
@@ -143,14 +152,13 @@ export class DiskTier {
     if (!timingSafeEqual(mac, head.subarray(HEADER_BYTES))) return "it was signed with another secret";
   }
 
-  *#payloadFault(header: Header, body: Bytes, address: Address, copy?: Bytes): Operation<string | undefined> {
+  /** @param mustHash The faster checksum is not enough: whoever forged the entry could have made that one right. */
+  *#payloadFault(header: Header, body: Bytes, mustHash: boolean): Operation<string | undefined> {
     const { platform, secret, isNative } = this.#parts;
-    const damaged = "its payload is damaged";
-    if (copy) return timingSafeEqual(header.payloadSha256, address.codeDigest) ? undefined : damaged;
     if (body.length !== header.payloadLength) return "it ends too early";
-    const fast = header.payloadXxh3 && !secret && !isNative ? yield* perform(xxh3(body)) : undefined;
-    if (fast) return timingSafeEqual(fast, header.payloadXxh3!) ? undefined : damaged;
-    return timingSafeEqual(yield* perform(platform.sha256(body)), header.payloadSha256) ? undefined : damaged;
+    const fast = header.payloadXxh3 && !secret && !isNative && !mustHash ? yield* perform(xxh3(body)) : undefined;
+    if (fast) return timingSafeEqual(fast, header.payloadXxh3!) ? undefined : DAMAGED;
+    return timingSafeEqual(yield* perform(platform.sha256(body)), header.payloadSha256) ? undefined : DAMAGED;
   }
 
   *#seal(header: Header): Operation<Bytes> {
@@ -191,6 +199,13 @@ export class DiskTier {
       throw ioFault("list", path, error);
     }
   }
+}
+
+const DAMAGED = "its payload is damaged";
+
+/** What is wrong with an entry whose payload must be its code. */
+function codeFault({ codeDigest, payloadSha256 }: Header): string | undefined {
+  return timingSafeEqual(payloadSha256, codeDigest) ? undefined : DAMAGED;
 }
 
 function corrupt(path: string, wrong: string): CacheError {

@@ -3,9 +3,10 @@
 /**
  * Kind of a cache fault: `"IO"` the file system refused, `"SERIALIZE"` the engine could not give or take an artifact,
  * `"CORRUPT"` an entry is not what was written, `"LOCK_TIMEOUT"` another process holds the lock for too long, `"LIMIT"`
- * an entry has no room within the limits, `"UNTRUSTED"` others could change machine code in the directory.
+ * an entry has no room within the limits, `"UNTRUSTED"` others could change machine code in the directory, `"NETWORK"` nobody
+ * answered and what is kept was used.
  */
-export type CacheErrorCode = "IO" | "SERIALIZE" | "CORRUPT" | "LOCK_TIMEOUT" | "LIMIT" | "UNTRUSTED";
+export type CacheErrorCode = "IO" | "SERIALIZE" | "CORRUPT" | "LOCK_TIMEOUT" | "LIMIT" | "UNTRUSTED" | "NETWORK";
 
 /** Where and why a {@linkcode CacheError} arose. */
 export interface CacheErrorOptions extends ErrorOptions {

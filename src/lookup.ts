@@ -8,7 +8,7 @@ import { compiling, keepsCode } from "./engine/calls.ts";
 import { engineFolder, entryPath, keyMaterial, toHex } from "./key.ts";
 import { make } from "./make.ts";
 import type { Slot } from "./memory_tier.ts";
-import type { Bytes } from "./platform/platform.ts";
+import type { Bytes, Platform } from "./platform/platform.ts";
 
 /** What is known of a code that is looked up. */
 export interface Known<M> {
@@ -135,22 +135,33 @@ function wrongDigest(given: string, actual: string): TypeError {
 }
 
 /** Where the entry of a code is. */
-function* addressOf<M>(context: Context<M>, codeDigest: Bytes): Operation<Address> {
-  const engineDigest = yield* engineDigestOf(context);
-  const key = toHex(yield* perform(context.platform.sha256(keyMaterial(codeDigest, engineDigest))));
-  return { key, path: entryPath(yield* folderOf(context), key), codeDigest, engineDigest };
+function* addressOf<M>({ engine, identity, platform }: Context<M>, codeDigest: Bytes): Operation<Address> {
+  identity.digest ??= yield* idDigest(platform, engine.id);
+  return yield* addressIn(platform, engine.id, codeDigest, identity.digest);
+}
+
+/** Where the entry of a code is among those of an id. */
+export function* addressIn(
+  platform: Platform,
+  id: string,
+  codeDigest: Bytes,
+  engineDigest?: Bytes,
+): Operation<Address> {
+  engineDigest ??= yield* idDigest(platform, id);
+  const key = toHex(yield* perform(platform.sha256(keyMaterial(codeDigest, engineDigest))));
+  return { key, path: entryPath(engineFolder(id, engineDigest), key), codeDigest, engineDigest };
+}
+
+/** Folder of an id's entries. */
+export function* folderIn(platform: Platform, id: string): Operation<string> {
+  return engineFolder(id, yield* idDigest(platform, id));
+}
+
+function* idDigest(platform: Platform, id: string): Operation<Bytes> {
+  return yield* perform(platform.sha256(new TextEncoder().encode(id)));
 }
 
 /** Name of an entry. */
 export function* keyOf<M>(context: Context<M>, view: Uint8Array): Operation<string> {
   return (yield* addressOf(context, yield* perform(context.platform.sha256(copyOf(view))))).key;
-}
-
-/** Folder of the engine's entries. */
-export function* folderOf<M>(context: Context<M>): Operation<string> {
-  return engineFolder(context.engine.id, yield* engineDigestOf(context));
-}
-
-function* engineDigestOf<M>({ engine, identity, platform }: Context<M>): Operation<Bytes> {
-  return identity.digest ??= yield* perform(platform.sha256(new TextEncoder().encode(engine.id)));
 }

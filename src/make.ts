@@ -126,7 +126,7 @@ function* read<M>(work: StoredWork<M>, copy?: Bytes): Operation<Bytes | Miss> {
   const { address, context: { report }, storage: { disk } } = work;
   let found;
   try {
-    found = yield* disk.read(address, copy);
+    found = yield* disk.read(address, { copy });
   } catch (error) {
     if (error instanceof CacheError) report(error);
     else if (!(error instanceof CannotWait)) throw error;

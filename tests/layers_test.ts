@@ -67,6 +67,10 @@ test("imports go one way", () => {
     ],
     [/^src\/streaming\.ts$/, /^src\/(context|effect|lookup|engine\/calls|platform\/platform)\.ts$/],
     [/^src\/standard\.ts$/, /^src\/(code|context|effect|lookup|streaming|engine\/(engine|native))\.ts$/],
+    [
+      /^src\/load\//,
+      /^src\/(load\/\w+|streaming|lookup|key|context|effect|errors|disk_tier|platform\/platform)\.ts$/,
+    ],
     [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
     [/^src\/engine\//, /^src\/(engine\/\w+|effect)\.ts$/],
     [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host|native)|platform\/node_files|cache|key)\.ts$/],

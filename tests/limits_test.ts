@@ -140,8 +140,10 @@ test("caches that make room at once keep to the limit, and one entry each", { ti
         most = Math.max(most, entriesIn(directory).reduce((sum, path) => sum + sizeOf(path), 0));
       }
     };
-    await Promise.all(caches.flatMap((cache, i) => [use(cache, `${i} sync`, true), use(cache, `${i} async`, false)]));
-    assert(most > 0.8 * maxDiskBytes && most <= maxDiskBytes + caches.length * 1200, `${most} bytes`);
+    const writers = caches.flatMap((cache, i) => [use(cache, `${i} sync`, true), use(cache, `${i} async`, false)]);
+    await Promise.all(writers);
+    // While the account is made anew, each writer may add to the old one.
+    assert(most > 0.8 * maxDiskBytes && most <= maxDiskBytes + writers.length * 1200, `${most} bytes`);
   });
 });
 

@@ -61,6 +61,8 @@ const denoFiles: Files = {
   remove,
   // Deno's own remove takes both: what is removed here was listed as a directory.
   removeDirectory: remove,
+  identify: (path) => map(both("stat", () => Deno.statSync(path), () => Deno.stat(path)), identityOf),
+  readWhole: (path) => both("read", () => Deno.readFileSync(path), () => Deno.readFile(path)),
   touch: (path, modifiedMs) =>
     both("touch", () => Deno.utimeSync(path, ...times(modifiedMs)), () => Deno.utime(path, ...times(modifiedMs))),
 };
@@ -120,6 +122,11 @@ function stat(path: string, follow: boolean): Effect<FileStat> {
 
 function statOf({ isFile, isDirectory, isSymlink: isLink, size, mtime, uid, mode }: Deno.FileInfo): FileStat {
   return { isFile, isDirectory, isLink, size, modifiedMs: mtime?.getTime() ?? 0, uid: uid ?? 0, mode: mode ?? 0 };
+}
+
+function identityOf({ ino, mtime, size }: Deno.FileInfo): { identity: string; modifiedMs: number } {
+  const modifiedMs = mtime?.getTime() ?? 0;
+  return { identity: [size, modifiedMs, ino].join(), modifiedMs };
 }
 
 function userId(): number | undefined {

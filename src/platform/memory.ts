@@ -115,6 +115,14 @@ export class MemoryFiles implements Files {
       this.modified.set(path, modifiedMs);
     });
 
+  identify: Files["identify"] = (path) =>
+    immediate("identify", () => {
+      const modifiedMs = this.modified.get(path) ?? 0;
+      return { identity: `${this.#file(path).length},${modifiedMs}`, modifiedMs };
+    });
+
+  readWhole: Files["readWhole"] = (path) => immediate("readWhole", () => this.#file(path).slice());
+
   exposure: Files["exposure"] = (path) =>
     immediate("exposure", () => {
       if (!this.directories.has(path)) this.#file(path);

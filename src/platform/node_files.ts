@@ -110,6 +110,8 @@ export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
     rename: (from, to) => call("rename", from, to),
     remove: (path) => call("unlink", path),
     removeDirectory: (path) => call("rmdir", path),
+    identify: (path) => map(call<NodeFs.Stats>("stat", path), identityOf),
+    readWhole: (path) => map(call<Uint8Array>("readFile", path), (bytes) => new Uint8Array(bytes)),
     touch: (path, modifiedMs) => call("lutimes", path, modifiedMs / 1000, modifiedMs / 1000),
   };
 }
@@ -139,6 +141,7 @@ type Call =
   | "open"
   | "read"
   | "readdir"
+  | "readFile"
   | "rename"
   | "rmdir"
   | "stat"
@@ -188,6 +191,10 @@ function statOf(stat: NodeFs.Stats): FileStat {
   const { size, mode, mtimeMs: modifiedMs, uid } = stat;
   const kind = { isFile: stat.isFile(), isDirectory: stat.isDirectory(), isLink: stat.isSymbolicLink() };
   return { ...kind, size, mode, modifiedMs, uid };
+}
+
+function identityOf({ ino, mtimeMs: modifiedMs, size }: NodeFs.Stats): { identity: string; modifiedMs: number } {
+  return { identity: [size, modifiedMs, ino].join(), modifiedMs };
 }
 
 function lock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {

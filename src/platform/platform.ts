@@ -115,6 +115,10 @@ export interface Files {
   list(path: string): Effect<string[]>;
   /** Regular files in a directory; those that vanish meanwhile are left out. */
   listFiles(path: string): Effect<FileInfo[]>;
+  /** Tells what a file is now, links followed: another size, time of change or inode is another identity. */
+  identify(path: string): Effect<{ readonly identity: string; readonly modifiedMs: number }>;
+  /** Reads a file that is not the cache's, links followed. */
+  readWhole(path: string): Effect<Bytes>;
   /** Sets the time at which a file was changed. */
   touch(path: string, modifiedMs: number): Effect<void>;
   /**

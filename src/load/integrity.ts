@@ -1,0 +1,65 @@
+// Subresource integrity: what a caller says that bytes must be. https://www.w3.org/TR/SRI/
+
+import type { Bytes } from "../platform/platform.ts";
+
+/** One digest that bytes may have. */
+export interface Pin {
+  /** Hash function, as Web Crypto names it. */
+  readonly algorithm: "SHA-256" | "SHA-384" | "SHA-512";
+  /** Base64 of the digest. */
+  readonly digest: string;
+}
+
+/** By strength. */
+const ALGORITHMS = ["SHA-256", "SHA-384", "SHA-512"] as const;
+
+/**
+ * Reads an integrity string: digests of the strongest algorithm in it, of which the bytes must have one.
+ *
+ * @throws {TypeError} When it has no digest that can be checked: what is asked for must not silently go unchecked.
+ */
+export function pinsOf(integrity: unknown): readonly Pin[] {
+  if (integrity === undefined || integrity === "") return [];
+  if (typeof integrity !== "string") throw new TypeError("Cannot use integrity: it must be a string");
+  const pins = integrity.trim().split(/\s+/).flatMap((token): Pin[] => {
+    const [, bits, digest] = /^sha(256|384|512)-([A-Za-z0-9+/_-]+={0,2})(?:\?.*)?$/i.exec(token) ?? [];
+    const algorithm = ALGORITHMS.find((name) => name === `SHA-${bits}`);
+    const standard = digest?.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, "");
+    // As long as a digest of that algorithm is.
+    if (!algorithm || standard!.length !== Math.ceil(Number(bits) / 6)) return [];
+    return [{ algorithm, digest: standard! }];
+  });
+  const strongest = ALGORITHMS.findLast((name) => pins.some(({ algorithm }) => algorithm === name));
+  if (!strongest) throw new TypeError(`Cannot use integrity "${integrity}": it has no digest of SHA-256, 384 or 512`);
+  return pins.filter(({ algorithm }) => algorithm === strongest);
+}
+
+/**
+ * Checks code against pins.
+ *
+ * @returns The pin that it has; `undefined` where there are none.
+ * @throws {TypeError} When it has none of them.
+ */
+export async function checkPins(code: Bytes, pins: readonly Pin[], name: string): Promise<Pin | undefined> {
+  if (pins.length === 0) return undefined;
+  const pin = await pinFor(code, pins);
+  if (!pin) throw new TypeError(`Cannot load ${name}: its integrity is another than ${pins[0]!.algorithm} given`);
+  return pin;
+}
+
+/** Tells which of the pins bytes have; `undefined` where they have none. */
+async function pinFor(code: Bytes, pins: readonly Pin[]): Promise<Pin | undefined> {
+  const digest = toBase64(new Uint8Array(await crypto.subtle.digest(pins[0]!.algorithm, code)));
+  return pins.find((pin) => pin.digest === digest);
+}
+
+/** A SHA-256 as its hexadecimal digits, where the pin is one. */
+export function sha256Of({ algorithm, digest }: Pin): string | undefined {
+  if (algorithm !== "SHA-256") return undefined;
+  return Array.from(atob(digest), (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+}
+
+/** A digest as base64 without padding. */
+function toBase64(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes)).replace(/=+$/, "");
+}

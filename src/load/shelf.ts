@@ -1,0 +1,119 @@
+// What `load` keeps: code by its digest, and notes on where it came from. Both are entries like all others, checked,
+// signed and pruned as they are; without a directory, notes are kept in memory.
+
+import QuickLRU from "quick-lru";
+import type { Context, Storage } from "../context.ts";
+import type { Address } from "../disk_tier.ts";
+import { type Operation, perform, runAsync } from "../effect.ts";
+import { CacheError } from "../errors.ts";
+import { addressIn, folderIn } from "../lookup.ts";
+import type { Bytes } from "../platform/platform.ts";
+import type { StoredPolicy } from "./policy.ts";
+
+/** What is known of a name: a URL, or a digest that somebody pinned. */
+export interface Note {
+  /** SHA-256 of the code, hexadecimal. */
+  readonly digest?: string;
+  /** Where the code is instead. */
+  readonly location?: string;
+  /** What HTTP says of it. */
+  readonly policy?: StoredPolicy;
+}
+
+/** The id under which copies of code are kept: the host engine's, for they are the same. */
+const CODE = "host";
+/** The id under which notes are kept. */
+const NOTES = "wasm-module-cache load";
+
+/** The shelf of a cache. */
+export class Shelf {
+  readonly #context: Context<unknown>;
+  /** Keys of entries found damaged: their headers may look well. */
+  readonly #damaged = new Set<string>();
+  readonly #notes = new QuickLRU<string, Note>({ maxSize: 1000 });
+
+  /** Touches nothing yet. */
+  constructor(context: Context<unknown>) {
+    this.#context = context;
+  }
+
+  /** Finds what is known of a name. */
+  async note(name: string): Promise<Note | undefined> {
+    const bytes = this.#notes.get(name) ?? await runAsync(this.#read(NOTES, await this.#digestOf(name)));
+    if (!(bytes instanceof Uint8Array)) return bytes;
+    const note = JSON.parse(new TextDecoder().decode(bytes)) as Note;
+    this.#notes.set(name, note);
+    return note;
+  }
+
+  /** Finds code. */
+  async code(digest: string): Promise<{ code: Bytes; codeDigest: Bytes } | undefined> {
+    const codeDigest = fromHex(digest);
+    const code = await runAsync(this.#read(CODE, codeDigest));
+    return code && { code, codeDigest };
+  }
+
+  /** Notes something, and has it written soon. */
+  async keepNote(name: string, note: Note): Promise<void> {
+    this.#notes.set(name, note);
+    await this.#keep(NOTES, await this.#digestOf(name), new TextEncoder().encode(JSON.stringify(note)));
+  }
+
+  /** Has code written soon, unless it is there. */
+  async keepCode(code: Bytes, codeDigest: Bytes): Promise<void> {
+    await this.#keep(CODE, codeDigest, code);
+  }
+
+  /** Forgets all notes. */
+  async clear(storage: Storage | undefined): Promise<void> {
+    this.#notes.clear();
+    if (storage) await runAsync(storage.disk.clear(await runAsync(folderIn(this.#context.platform, NOTES))));
+  }
+
+  async #digestOf(name: string): Promise<Bytes> {
+    return await runAsync(perform(this.#context.platform.sha256(new TextEncoder().encode(name))));
+  }
+
+  /** Every fault is a miss. */
+  *#read(id: string, digest: Bytes): Operation<Bytes | undefined> {
+    const { platform, report, storage } = this.#context;
+    if (typeof storage === "string" || storage.directory.mustNotRead) return undefined;
+    const address = yield* addressIn(platform, id, digest);
+    yield* perform(storage.behind.settle(address.key));
+    try {
+      const found = yield* storage.disk.read(address, { isCode: id === CODE });
+      if (!(found instanceof CacheError)) return found;
+      this.#damaged.add(address.key);
+      report(found);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      report(error);
+    }
+  }
+
+  async #keep(id: string, digest: Bytes, payload: Bytes): Promise<void> {
+    const { platform, storage } = this.#context;
+    if (typeof storage === "string" || storage.directory.mustNotRead || storage.directory.mustNotWrite) return;
+    const address = await runAsync(addressIn(platform, id, digest));
+    storage.behind.schedule(address.key, payload.length, () => this.#write(storage, address, payload, id === CODE));
+  }
+
+  *#write({ disk }: Storage, address: Address, payload: Bytes, isCode: boolean): Operation<void> {
+    const { counters, report } = this.#context;
+    try {
+      const mayBeThere = isCode && !this.#damaged.delete(address.key);
+      if (mayBeThere && (yield* disk.read(address, { copy: payload })) === payload) return;
+      const { isWritten, fault } = yield* disk.publish(address, payload, { isCode });
+      counters[isWritten ? "writes" : "writeFailures"]++;
+      if (fault) report(fault);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      counters.writeFailures++;
+      report(error);
+    }
+  }
+}
+
+function fromHex(digits: string): Bytes {
+  return Uint8Array.from(digits.match(/../g)!, (pair) => parseInt(pair, 16));
+}

@@ -1,0 +1,322 @@
+// Loading by URL: what is asked of the network, what is kept, and what is said when it does not work.
+
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { CacheError, type LoadOptions, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
+import { createHash } from "node:crypto";
+import { readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { pinsOf } from "../src/load/integrity.ts";
+import { PROBE } from "../src/v8/probe.ts";
+import { type Answer, WASM, withServer } from "./_server.ts";
+import { bytes, EMPTY_MODULE, entriesIn, inDirectory, TextEngine } from "./_tools.ts";
+
+const options = { timeout: 60_000 };
+const FRESH = { ...WASM, "cache-control": "max-age=600" };
+const STALE = { ...WASM, "cache-control": "max-age=0", etag: '"1"' };
+
+/** Another module. */
+const OTHER = Uint8Array.from([...EMPTY_MODULE, 0, 2, 1, 97]);
+
+function sri(code: Uint8Array, algorithm = "sha256"): string {
+  return `${algorithm}-${createHash(algorithm).update(code).digest("base64")}`;
+}
+
+/** A process of its own, as far as the cache can tell. */
+function strict(directory?: string, more: ModuleCacheOptions = {}): ModuleCache {
+  return new ModuleCache({ directory, strict: true, ...more });
+}
+
+/** Loads in a new cache each time, and tells what the server was asked: status of the validator, or "new". */
+async function asks(
+  answer: Answer | ((validator: string | undefined) => Answer),
+  loads: LoadOptions[],
+): Promise<string[]> {
+  const log: string[] = [];
+  await inDirectory((directory) =>
+    withServer(({ headers }) => {
+      const validator = headers["if-none-match"] ?? headers["if-modified-since"];
+      log.push(String(validator ?? "new"));
+      return typeof answer === "function" ? answer(validator) : answer;
+    }, async ({ url }) => {
+      for (const load of loads) {
+        const cache = strict(directory);
+        await cache.load(url, load).catch((error) => log.push(error.constructor.name));
+        await cache.flush();
+        log.push("|");
+      }
+    })
+  );
+  return log.join(" ").split(" |").map((part) => part.trim()).slice(0, -1);
+}
+
+test("a fresh response is not asked for again, by any process", options, async () => {
+  assertEquals(await asks({ headers: FRESH, body: PROBE }, [{}, {}, {}]), ["new", "", ""]);
+});
+
+test("a stale response is asked for with its validators, and used where it did not change", options, async () => {
+  const answer = (validator?: string) => validator ? { status: 304, headers: STALE } : { headers: STALE, body: PROBE };
+  assertEquals(await asks(answer, [{}, {}, {}]), ["new", '"1"', '"1"']);
+  const date = "Sun, 01 Nov 2026 10:00:00 GMT";
+  const modified = { ...WASM, "cache-control": "no-cache", "last-modified": date };
+  const byDate = (validator?: string) =>
+    validator ? { status: 304, headers: modified } : { headers: modified, body: PROBE };
+  assertEquals(await asks(byDate, [{}, {}]), ["new", date]);
+});
+
+test("an answer that it did not change makes it fresh", options, async () => {
+  const answer = (validator?: string) =>
+    validator
+      ? { status: 304, headers: { ...STALE, "cache-control": "max-age=600" } }
+      : { headers: STALE, body: PROBE };
+  assertEquals(await asks(answer, [{}, {}, {}]), ["new", '"1"', ""]);
+});
+
+test("a response that changed takes the place of the other", options, async () => {
+  await inDirectory((directory) => {
+    let body = PROBE;
+    return withServer(() => ({ headers: STALE, body }), async ({ url, asked }) => {
+      const exportsOf = async () => WebAssembly.Module.exports(await strict(directory).load(url)).length;
+      assertStrictEquals(await exportsOf(), 2);
+      body = OTHER;
+      assertStrictEquals(await exportsOf(), 0);
+      assertEquals(asked.length, 2);
+    });
+  });
+});
+
+test("each mode asks as fetch has it", options, async () => {
+  const all = (cache: LoadOptions["cache"]) => [{}, { cache }, { cache }];
+  const fresh = { headers: FRESH, body: PROBE };
+  const stale = (validator?: string) => validator ? { status: 304, headers: STALE } : { headers: STALE, body: PROBE };
+  assertEquals(await asks(fresh, all("no-store")), ["new", "new", "new"]);
+  assertEquals(await asks(fresh, [{ cache: "no-store" }, {}, {}]), ["new", "new", ""]);
+  assertEquals(await asks(fresh, all("reload")), ["new", "new", "new"]);
+  assertEquals(await asks(fresh, [{ cache: "reload" }, {}]), ["new", ""]);
+  assertEquals(await asks(stale, all("no-cache")), ["new", '"1"', '"1"']);
+  assertEquals(await asks(stale, all("force-cache")), ["new", "", ""]);
+  assertEquals(await asks(stale, all("only-if-cached")), ["new", "", ""]);
+  assertEquals(await asks(fresh, [{ cache: "only-if-cached" }]), ["TypeError"]);
+});
+
+test("what must not be kept, or varies by what runtimes say, is asked for each time", options, async () => {
+  const wrong: Record<string, string>[] = [{ "cache-control": "no-store" }, { vary: "User-Agent" }, { vary: "*" }];
+  for (const headers of wrong) {
+    const log = await asks({ headers: { ...FRESH, ...headers }, body: PROBE }, [{}, { cache: "force-cache" }]);
+    assertEquals(log, ["new", "new"]);
+  }
+  assertEquals(await asks({ headers: { ...FRESH, vary: "Accept-Encoding" }, body: PROBE }, [{}, {}]), ["new", ""]);
+});
+
+test("with integrity nothing is asked once the code is there", options, async () => {
+  for (const algorithm of ["sha256", "sha384", "sha512"]) {
+    const load = { integrity: `sha256-${"A".repeat(43)}= ${sri(PROBE, algorithm)}` };
+    const given = algorithm === "sha256" ? { integrity: sri(PROBE) } : load;
+    assertEquals(await asks({ headers: STALE, body: PROBE }, [given, given]), ["new", ""]);
+  }
+  const wrong = { integrity: sri(OTHER) };
+  assertEquals(await asks({ headers: FRESH, body: PROBE }, [wrong, wrong, {}]), [
+    "new TypeError",
+    "new TypeError",
+    "new",
+  ]);
+});
+
+test("code that is kept is not taken for what integrity says where it was forged", options, async () => {
+  await inDirectory((directory) =>
+    withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url, asked }) => {
+      const cache = strict(directory);
+      await cache.load(url, { integrity: sri(PROBE) });
+      await cache.flush();
+      for (const path of entriesIn(directory)) {
+        const entry = readFileSync(path);
+        entry[entry.length - 1]! ^= 1;
+        writeFileSync(path, entry);
+      }
+      const warnings: CacheError[] = [];
+      const other = new ModuleCache({ directory, onWarning: (warning) => warnings.push(warning) });
+      assertStrictEquals(WebAssembly.Module.exports(await other.load(url, { integrity: sri(PROBE) })).length, 2);
+      assertEquals([asked.length, warnings[0]?.code], [2, "CORRUPT"]);
+      await other.flush();
+      await strict(directory).load(url, { integrity: sri(PROBE) });
+      assertStrictEquals(asked.length, 2);
+    })
+  );
+});
+
+test("where nobody answers, what is kept is used, with a warning", options, async () => {
+  await inDirectory((directory) =>
+    withServer(() => ({ headers: STALE, body: PROBE }), async ({ url, stop }) => {
+      const cache = strict(directory);
+      await cache.load(url);
+      await cache.flush();
+      await stop();
+      const warnings: CacheError[] = [];
+      const later = new ModuleCache({ directory, onWarning: (warning) => warnings.push(warning) });
+      assertStrictEquals(WebAssembly.Module.exports(await later.load(url)).length, 2);
+      assertEquals([warnings.length, warnings[0]?.code], [1, "NETWORK"]);
+      await assertRejects(() => strict(directory).load(url), CacheError);
+      await assertRejects(() => later.load(url, { cache: "reload" }), Error);
+      await assertRejects(() => later.load(`${url}/other`), Error);
+    })
+  );
+});
+
+test("redirects are followed, and kept by their own rules", options, async () => {
+  const log: string[] = [];
+  await inDirectory((directory) =>
+    withServer(({ path }): Answer => {
+      log.push(path);
+      if (path === "/moved") return { status: 301, headers: { location: "/code", "cache-control": "max-age=600" } };
+      if (path === "/found") return { status: 302, headers: { location: "/moved" } };
+      if (path === "/around") return { status: 302, headers: { location: "/around" } };
+      if (path === "/file") return { status: 302, headers: { location: "file:///etc/passwd" } };
+      return path === "/code" ? { headers: FRESH, body: PROBE } : { status: 302 };
+    }, async ({ url }) => {
+      for (const path of ["/moved", "/moved", "/found", "/found"]) {
+        const cache = strict(directory);
+        await cache.load(url + path);
+        await cache.flush();
+      }
+      assertEquals(log, ["/moved", "/code", "/found", "/found"]);
+      for (const path of ["/around", "/file", "/nowhere"]) {
+        await assertRejects(() => strict(directory).load(url + path), TypeError);
+      }
+    })
+  );
+});
+
+test("what is not code is a clear error, and nothing is kept", options, async () => {
+  const answers: Record<string, Answer> = {
+    "/missing": { status: 404, headers: FRESH, body: PROBE },
+    "/failed": { status: 500, headers: FRESH, body: PROBE },
+    "/html": { headers: { ...FRESH, "content-type": "text/html" }, body: PROBE },
+    "/no-type": { headers: { "cache-control": "max-age=600" }, body: PROBE },
+    "/wrong": { headers: FRESH, body: bytes("no wasm") },
+    "/breaks": { headers: FRESH, body: new Uint8Array(500_000), breaksAt: 100_000 },
+  };
+  await inDirectory((directory) =>
+    withServer(({ path }) => answers[path]!, async ({ url }) => {
+      const cache = strict(directory);
+      for (const path of Object.keys(answers)) {
+        const error = await cache.load(url + path).catch((error) => error);
+        const isCompile = path === "/wrong";
+        assert(error instanceof (isCompile ? WebAssembly.CompileError : Error), `${path}: ${error}`);
+        assertStrictEquals(error instanceof WebAssembly.CompileError, isCompile, `${path}: ${error}`);
+      }
+      await cache.flush();
+      assertEquals(entriesIn(directory), []);
+    })
+  );
+});
+
+test("loads of one URL at once share one fetch, and one that gives up leaves the others theirs", options, async () => {
+  await withServer(
+    ({ path }) => ({ headers: WASM, body: PROBE, delayMs: path === "/slow" ? 5000 : 100 }),
+    async ({ url, asked }) => {
+      const cache = strict();
+      const quitter = new AbortController();
+      const loads = [cache.load(url), cache.load(new URL(url)), cache.load(`${url}/#part`)];
+      const quitting = cache.load(url, { signal: quitter.signal });
+      quitter.abort(new RangeError("enough"));
+      assertStrictEquals((await quitting.catch((error) => error)).message, "enough");
+      assertStrictEquals(new Set(await Promise.all(loads)).size, 1);
+      assertStrictEquals(asked.length, 1);
+      const alone = cache.load(`${url}/slow`, { signal: AbortSignal.timeout(100) });
+      assertStrictEquals((await alone.catch((error) => error)).name, "TimeoutError");
+      await assertRejects(() => cache.load(url, { signal: AbortSignal.abort(new RangeError("before")) }), RangeError);
+    },
+  );
+});
+
+test("without a directory, memory and HTTP decide", options, async () => {
+  await withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url, asked }) => {
+    const cache = strict();
+    const module = await cache.load(url);
+    assertStrictEquals(await cache.load(url), module);
+    assertEquals([asked.length, cache.stats().memory], [1, 1]);
+    cache.clearMemory();
+    await cache.load(url);
+    assertStrictEquals(asked.length, 2);
+  });
+});
+
+test("an engine that keeps artifacts has its code kept too", options, async () => {
+  await inDirectory((directory) =>
+    withServer(() => ({ headers: FRESH, body: bytes("text") }), async ({ url, asked }) => {
+      const load = async (secret?: Uint8Array) => {
+        const engine = new TextEngine();
+        const cache = new ModuleCache({ engine, directory, strict: true, secret });
+        assertStrictEquals((await cache.load(url)).text, "text");
+        await cache.flush();
+        return [engine.compiles, asked.length, cache.stats().disk];
+      };
+      assertEquals([await load(), await load()], [[1, 1, 0], [0, 1, 1]]);
+      await new ModuleCache({ engine: new TextEngine(), directory }).clear();
+      assertEquals(await load(), [1, 2, 0]);
+    })
+  );
+});
+
+test("a file is read again only when it changed", options, async () => {
+  await inDirectory(async (directory) => {
+    const [path, link] = [`${directory}/a.wasm`, `${directory}/b.wasm`];
+    writeFileSync(path, PROBE);
+    symlinkSync(path, link);
+    utimesSync(path, 1000, 1000);
+    const cache = strict();
+    const exportsOf = async (url = pathToFileURL(path), load?: LoadOptions) =>
+      WebAssembly.Module.exports(await cache.load(url, load)).length;
+    assertEquals([await exportsOf(), await exportsOf(), await exportsOf(pathToFileURL(link))], [2, 2, 2]);
+    // Same size and time, other bytes: what is not read is not seen.
+    const changed = Uint8Array.from(PROBE);
+    changed[changed.lastIndexOf(0x6a)] = 0x6b;
+    const digests = cache.stats().compiled;
+    writeFileSync(path, changed);
+    utimesSync(path, 1000, 1000);
+    await exportsOf();
+    assertStrictEquals(cache.stats().compiled, digests);
+    await exportsOf(undefined, { cache: "reload" });
+    assertStrictEquals(cache.stats().compiled, digests + 1);
+    utimesSync(path, 2000, 2000);
+    writeFileSync(path, OTHER);
+    assertStrictEquals(await exportsOf(), 0);
+    assertStrictEquals(await exportsOf(undefined, { integrity: sri(OTHER) }), 0);
+    await assertRejects(() => exportsOf(undefined, { integrity: sri(PROBE) }), TypeError);
+    await assertRejects(() => cache.load(pathToFileURL(`${directory}/none.wasm`)), Error);
+  });
+});
+
+test("a file that was just written is read each time", options, async () => {
+  await inDirectory(async (directory) => {
+    const path = `${directory}/a.wasm`;
+    const cache = strict();
+    for (const code of [PROBE, Uint8Array.from(PROBE.with(PROBE.lastIndexOf(0x6a), 0x6b))]) {
+      writeFileSync(path, code);
+      await cache.load(pathToFileURL(path));
+    }
+    assertStrictEquals(cache.stats().compiled, 2);
+  });
+});
+
+test("a data: URL is loaded", options, async () => {
+  const cache = strict();
+  const base64 = btoa(String.fromCharCode(...PROBE));
+  const url = `data:application/wasm;base64,${base64}`;
+  assertStrictEquals(await cache.load(url, { integrity: sri(PROBE) }), await cache.compile(PROBE));
+  await assertRejects(() => cache.load(`data:text/html;base64,${base64}`), TypeError);
+});
+
+test("wrong arguments are TypeErrors", options, async () => {
+  const cache = strict();
+  await assertRejects(() => cache.load("relative.wasm"), TypeError);
+  await assertRejects(() => cache.load("data:,", { cache: "sometimes" as never }), TypeError);
+  await assertRejects(() => cache.load("data:,", { integrity: "md5-abc" }), TypeError);
+  await assertRejects(() => cache.load("unknown:thing"), TypeError);
+});
+
+test("integrity is read as HTML has it: the strongest counts", options, () => {
+  assertEquals(pinsOf(undefined), []);
+  const [a, b] = [sri(PROBE, "sha512"), sri(OTHER, "sha512")];
+  assertEquals(pinsOf(` ${sri(PROBE)}\n${a}?option ${b} `).map(({ algorithm }) => algorithm), ["SHA-512", "SHA-512"]);
+});
