@@ -10,7 +10,7 @@ const entries = ["mod.ts", "binaryen.ts", "v8.ts", "wat.ts"];
 const checks: Record<string, string[]> = {
   "format": ["fmt", "--check", "--config", config],
   "lint": ["lint", "--config", config],
-  "types": ["check", ...configured, ...entries, "tests", "bench", "dev"],
+  "types": ["check", ...configured, ...entries, "tests/**/*.ts", "bench", "dev"],
   "types of the examples": ["check", ...configured, "--doc", "README.md", "docs", ...entries, "src"],
   "docs": ["run", "-A", ...configured, "dev/doc_lint.ts"],
   "publish": ["publish", "--dry-run", "--allow-dirty", ...configured],
