@@ -18,6 +18,7 @@ import {
   instantiateStreaming,
   type ResponseSource,
 } from "./standard.ts";
+import { resolveStreaming } from "./streaming.ts";
 import { warm, type WarmOptions } from "./warm.ts";
 
 /** Options of {@linkcode ModuleCache.resolve}. */
@@ -142,6 +143,15 @@ export class ModuleCache<M = WebAssembly.Module> {
    */
   async compileStreaming(source: ResponseSource, options?: CompileOptions): Promise<M> {
     return await compileStreaming(this.#context, source, options);
+  }
+
+  /**
+   * {@linkcode ModuleCache.compileStreaming}, and tells where the module came from.
+   *
+   * @param source As there, also for errors.
+   */
+  async resolveStreaming(source: ResponseSource): Promise<Resolved<M>> {
+    return await resolveStreaming(this.#context, source);
   }
 
   /**

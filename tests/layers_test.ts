@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { ROOT } from "./_tools.ts";
 
 /** What the package exports. */
-const ENTRIES = ["mod.ts", "binaryen.ts", "v8.ts", "wat.ts"];
+const ENTRIES = ["mod.ts", "binaryen.ts", "register.ts", "v8.ts", "wat.ts"];
 
 /** Files of the library, from the top of the tree. */
 const files = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
@@ -74,6 +74,10 @@ test("imports go one way", () => {
     [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
     [/^src\/engine\//, /^src\/(engine\/\w+|effect)\.ts$/],
     [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host|native)|platform\/node_files|cache|key)\.ts$/],
+    [
+      /^src\/register\//,
+      /^src\/(register\/\w+|engine\/(engine|host|native)|v8\/engine|cache|context|options|streaming|platform\/(environment|require))\.ts$/,
+    ],
     [/^src\/steps\//, /^src\/(steps\/\w+|engine\/prepared)\.ts$/],
     [/^\w+\.ts$/, /^src\//],
   ];

@@ -1,0 +1,67 @@
+// The cache behind the replaced calls: loaded when the first module comes that is worth it.
+
+import { ModuleCache } from "../cache.ts";
+import type { Resolved } from "../context.ts";
+import type { Engine } from "../engine/engine.ts";
+import { hostEngine } from "../engine/host.ts";
+import type { ModuleCacheOptions } from "../options.ts";
+import { checkResponse } from "../streaming.ts";
+import { v8Engine } from "../v8/engine.ts";
+import type { Settings } from "./settings.ts";
+
+/** Compiles through one cache; each call gives a module of its own, as the runtime's calls do. */
+export interface Backend {
+  /** `WebAssembly.compile`. */
+  compile(code: Uint8Array): Promise<WebAssembly.Module>;
+  /** `new WebAssembly.Module`. */
+  compileSync(code: Uint8Array): WebAssembly.Module;
+  /** `WebAssembly.compileStreaming`, for what is a response of WebAssembly. */
+  compileStreaming(response: Response): Promise<WebAssembly.Module>;
+  /** Whether a value is such a response. */
+  isResponse(response: unknown): response is Response;
+}
+
+/** Makes the cache of a process. */
+export function makeBackend(settings: Settings): Backend {
+  const trace = settings.traces ? (line: string) => console.error(`wasm-module-cache: ${line}`) : () => {};
+  const cache = new ModuleCache(optionsOf(settings, trace));
+  const own = ({ elapsedMs, from, key, module }: Resolved, bytes: number | string) => {
+    trace(`${from} ${key} ${bytes} bytes ${elapsedMs.toFixed(2)} ms`);
+    // Who got the module first has it to himself; structured clones share the compiled code.
+    return from === "memory" ? structuredClone(module) : module;
+  };
+  return {
+    compile: async (code) => own(await cache.resolve(code), code.length),
+    compileSync: (code) => own(cache.resolveSync(code), code.length),
+    compileStreaming: async (response) => {
+      const length = response.headers.get("content-length") ?? "?";
+      return own(await cache.resolveStreaming(response), length);
+    },
+    isResponse,
+  };
+}
+
+function optionsOf(settings: Settings, trace: (line: string) => void): ModuleCacheOptions {
+  const { engine, paysOnDisk } = engineOf(settings, trace);
+  const directory = settings.directory ?? (paysOnDisk ? settings.usualDirectory : undefined);
+  const { maxDiskBytes } = settings;
+  // What cannot be done is done without, silently.
+  return { engine, directory, maxDiskBytes, onWarning: ({ code, message }) => trace(`${code} ${message}`) };
+}
+
+function engineOf({ engine }: Settings, trace: (line: string) => void): { engine: Engine; paysOnDisk: boolean } {
+  const { available, reason } = v8Engine.available();
+  if (engine === "v8" && !available) trace(`the V8 engine is not available: ${reason}`);
+  return engine === "host" || !available
+    ? { engine: hostEngine(), paysOnDisk: false }
+    : { engine: v8Engine(), paysOnDisk: true };
+}
+
+function isResponse(response: unknown): response is Response {
+  try {
+    checkResponse(response);
+    return true;
+  } catch {
+    return false;
+  }
+}
