@@ -147,9 +147,18 @@ export interface Ended {
 }
 
 /** Runs a script in a process of its own. */
-export function runScript(command: readonly string[], script: string, args: readonly string[] = []): Promise<Ended> {
+export function runScript(
+  command: readonly string[],
+  script: string,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<Ended> {
   const [program = "", ...before] = command;
-  const child = spawn(program, [...before, script, ...args], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, [...before, script, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const output = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk) => output.stdout += chunk);
   child.stderr.on("data", (chunk) => output.stderr += chunk);

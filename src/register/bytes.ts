@@ -6,24 +6,19 @@ const MIN_BYTES = 4096;
 type Getter = (this: unknown) => unknown;
 
 const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
-const views = [TypedArray, DataView.prototype].map((prototype) => ({
-  buffer: getter(prototype, "buffer"),
-  byteOffset: getter(prototype, "byteOffset"),
-  byteLength: getter(prototype, "byteLength"),
-}));
+const slots = ["buffer", "byteOffset", "byteLength"].map((name) => getter(TypedArray, name));
 const lengthOf = getter(ArrayBuffer.prototype, "byteLength");
 const isResizable = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "resizable")?.get as Getter | undefined;
 
 /**
  * Looks at an argument by its internal slots, as the runtime does, whatever properties were put on it.
  *
- * @returns The bytes where they lie; `undefined` for what is small, shared, resizable, detached, or no bytes.
+ * @returns The bytes where they lie; `undefined` for what is small, shared, resizable, detached, a DataView (which
+ * V8 refuses), or no bytes.
  */
 export function worthwhile(code: unknown): Uint8Array<ArrayBuffer> | undefined {
   if (typeof code !== "object" || code === null) return undefined;
-  const view = ArrayBuffer.isView(code)
-    ? views.map(({ buffer, byteLength, byteOffset }) => read(code, buffer, byteOffset, byteLength)).find(Boolean)
-    : [code, 0, read(code, lengthOf)?.[0]];
+  const view = ArrayBuffer.isView(code) ? read(code, ...slots) : [code, 0, read(code, lengthOf)?.[0]];
   const [buffer, offset, length] = (view ?? []) as [ArrayBuffer, number, number | undefined];
   if (length === undefined || length < MIN_BYTES) return undefined;
   // A shared buffer has no such length.

@@ -57,7 +57,7 @@ function makeReplacements(): Record<Name, unknown> {
     compile: (_target, [code, options]) => compiled(code, options),
     instantiate: (_target, [code, imports, options]) => {
       const module = isImports(imports) ? compiled(code, options) : undefined;
-      return module && instantiated(module, imports as WebAssembly.Imports | undefined);
+      return module && instantiated("instantiate", module, imports as WebAssembly.Imports | undefined);
     },
     compileStreaming: (target, [source, options]) => options === undefined ? streamed(target, source) : undefined,
     instantiateStreaming: (target, [source, imports, options]) =>
@@ -108,10 +108,11 @@ function compiled(code: unknown, options: unknown): Promise<WebAssembly.Module> 
 }
 
 async function instantiated(
+  call: string,
   module: Promise<WebAssembly.Module>,
   imports: WebAssembly.Imports | undefined,
 ): Promise<WebAssembly.WebAssemblyInstantiatedSource> {
-  const compiled = await named(module, "instantiate");
+  const compiled = await named(module, call);
   return { module: compiled, instance: await native.instantiate(compiled, imports) };
 }
 
@@ -131,7 +132,11 @@ async function instantiatedStream(
   const response = await source;
   const backend = await backendSoon();
   if (!isServed() || !alone(() => isWorthwhile(backend, response))) return await target(response, imports);
-  return await instantiated(alone(() => backend.compileStreaming(response as Response)), imports);
+  return await instantiated(
+    "instantiateStreaming",
+    alone(() => backend.compileStreaming(response as Response)),
+    imports,
+  );
 }
 
 function isWorthwhile(backend: Backend, response: unknown): boolean {

@@ -1,0 +1,353 @@
+// What `register` puts in the place of the runtime's calls must not be told from them but by speed.
+
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { test } from "node:test";
+import { v8Engine } from "@wasm/module-cache/v8";
+import { register, unregister } from "../src/register/register.ts";
+import { WASM, withServer } from "./_server.ts";
+import { bytes, EMPTY_MODULE, inDirectory, realModule, ROOT, runScript, runtimes, thisRuntime } from "./_tools.ts";
+
+// What is compiled in this process is kept in memory only.
+process.env.WASM_CACHE_ENGINE = "host";
+
+const options = { timeout: 60_000 };
+const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreaming", "Module"] as const;
+
+// The runtime's own, before anything is replaced.
+const native = Object.fromEntries(NAMES.map((name) => [name, WebAssembly[name]])) as Pick<
+  typeof WebAssembly,
+  typeof NAMES[number]
+>;
+
+/** A module that is worth a lookup: imports a function, and exports one that calls it. */
+const CODE = Uint8Array.from([
+  ...[...EMPTY_MODULE, 1, 4, 1, 0x60, 0, 0, 2, 7, 1, 1, 97, 1, 98, 0, 0, 3, 2, 1, 0],
+  ...[7, 5, 1, 1, 99, 0, 1, 10, 6, 1, 4, 0, 0x10, 0, 0x0b],
+  ...[0, 0x85, 0x40, 1, 97, ...new Uint8Array(8195)],
+]);
+const IMPORTS = { a: { b: () => {} } };
+
+/** Runs a body with the calls replaced. */
+async function registered<T>(body: () => T | Promise<T>): Promise<T> {
+  register();
+  try {
+    return await body();
+  } finally {
+    unregister();
+  }
+}
+
+/** What is said of each of the namespace's properties. */
+function shape(): unknown {
+  const names = Reflect.ownKeys(WebAssembly).map(String);
+  return names.map((name) => {
+    const { value, get, ...rest } = Object.getOwnPropertyDescriptor(WebAssembly, name) ?? {};
+    const own = typeof value === "function" ? Reflect.ownKeys(value).map(String) : [];
+    const prototype = typeof value === "function" && value.prototype;
+    const constructs = prototype ? Object.getOwnPropertyDescriptor(prototype, "constructor")?.enumerable : undefined;
+    return { name, rest, own, type: typeof value, fn: [value?.name, value?.length], constructs, hasGet: !!get };
+  });
+}
+
+test("the namespace looks as before", options, async () => {
+  const before = shape();
+  await registered(() => {
+    assertEquals(shape(), before);
+    for (const name of NAMES) assert(WebAssembly[name] !== native[name], name);
+    assertStrictEquals(WebAssembly.Module.prototype, native.Module.prototype);
+    assertStrictEquals(WebAssembly.Module.prototype.constructor, WebAssembly.Module);
+    assertStrictEquals(Object.getPrototypeOf(WebAssembly.Module), Object.getPrototypeOf(native.Module));
+    assertThrows(() => Reflect.construct(WebAssembly.compile, [CODE]), TypeError);
+    assertThrows(() => (WebAssembly.Module as unknown as (code: unknown) => unknown)(CODE), TypeError);
+  });
+  assertEquals(shape(), before);
+  for (const name of NAMES) assertStrictEquals(WebAssembly[name], native[name]);
+  assertStrictEquals(WebAssembly.Module.prototype.constructor, native.Module);
+});
+
+/** What a call came to, comparable. */
+async function outcome(call: () => unknown): Promise<unknown> {
+  let result;
+  try {
+    result = call();
+  } catch (error) {
+    return ["throws", (error as Error).constructor.name, error instanceof Error];
+  }
+  if (!(result instanceof Promise)) return ["gives", described(result)];
+  try {
+    return ["resolves", described(await result)];
+  } catch (error) {
+    return ["rejects", (error as Error).constructor.name, messageOf(error as Error)];
+  }
+}
+
+/** JavaScriptCore adds the source of the call; V8 has two texts for what is empty. */
+function messageOf({ message }: Error): string {
+  return message.replace("BufferSource argument is empty", "expected 4 bytes, fell off end @+0").replace(
+    / \(evaluating .*\)$/,
+    "",
+  ).replace(/\d+/g, "n");
+}
+
+function described(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const keys = Reflect.ownKeys(value).map((key) => {
+    const { value: of, ...rest } = Object.getOwnPropertyDescriptor(value, key)!;
+    return [String(key), Object.prototype.toString.call(of), rest];
+  });
+  return [Object.prototype.toString.call(value), Object.getPrototypeOf(value) === Object.prototype, keys];
+}
+
+/** Arguments that calls are tried with; made anew for each call. */
+const CODES: Record<string, () => unknown> = {
+  "a view": () => CODE.slice(),
+  "a buffer": () => CODE.slice().buffer,
+  "a part of a buffer": () => new Uint8Array([...CODE, 1, 2, 3, 4]).subarray(0, CODE.length),
+  "a DataView": () => new DataView(CODE.slice().buffer),
+  "another kind of view": () => new Float32Array(new Uint8Array([...CODE, ...pad(CODE.length)]).buffer),
+  "a shared buffer": () => {
+    const shared = new Uint8Array(new SharedArrayBuffer(CODE.length));
+    shared.set(CODE);
+    return shared;
+  },
+  "a resizable buffer": () => {
+    const resizable = new Uint8Array(new (ArrayBuffer as ResizableClass)(CODE.length, { maxByteLength: 20_000 }));
+    resizable.set(CODE);
+    return resizable;
+  },
+  "a detached buffer": () => {
+    const code = CODE.slice();
+    structuredClone(code.buffer, { transfer: [code.buffer] });
+    return code;
+  },
+  "a tiny module": () => EMPTY_MODULE.slice(),
+  "no module": () => bytes("no wasm ".repeat(1000)),
+  "a broken module": () => CODE.slice(0, 5000),
+  "nothing": () => undefined,
+  "null": () => null,
+  "a text": () => "x".repeat(5000),
+  "an object": () => ({ byteLength: 5000, buffer: CODE.buffer }),
+  "an array": () => [...CODE],
+  "a module": () => new native.Module(CODE),
+};
+
+type ResizableClass = new (length: number, options: { maxByteLength: number }) => ArrayBuffer;
+
+/** Bytes of an empty custom section, so that the length is one of whole words. */
+function pad(length: number): number[] {
+  const missing = (4 - length % 4) % 4;
+  return missing === 0 ? [] : [0, missing + 2, 1, 97, ...Array(missing).fill(0)].slice(0, missing + 4);
+}
+
+test("calls give, throw, resolve and reject as before, whatever the arguments", options, async () => {
+  const calls: Record<string, (code: unknown) => unknown> = {
+    compile: (code) => WebAssembly.compile(code as BufferSource),
+    "compile without this": (code) => (0, WebAssembly.compile)(code as BufferSource),
+    Module: (code) => new WebAssembly.Module(code as BufferSource),
+    instantiate: (code) => WebAssembly.instantiate(code as BufferSource, IMPORTS),
+    "instantiate without imports": (code) => WebAssembly.instantiate(code as BufferSource),
+    "instantiate with a number": (code) => WebAssembly.instantiate(code as BufferSource, 1 as never),
+    "instantiate with null": (code) => WebAssembly.instantiate(code as BufferSource, null as never),
+    "instantiate with a function": (code) =>
+      WebAssembly.instantiate(code as BufferSource, Object.assign(() => {}, IMPORTS) as never),
+    "instantiate with wrong imports": (code) => WebAssembly.instantiate(code as BufferSource, { a: { b: 1 } }),
+    "instantiate with a getter that throws": (code) =>
+      WebAssembly.instantiate(code as BufferSource, {
+        get a(): never {
+          throw new RangeError("mine");
+        },
+      }),
+    compileStreaming: (code) => WebAssembly.compileStreaming(code as Response),
+    "compileStreaming of a response": (code) =>
+      WebAssembly.compileStreaming(new Response(code as BodyInit, { headers: WASM })),
+    "compileStreaming of another type": (code) => WebAssembly.compileStreaming(new Response(code as BodyInit)),
+    "compileStreaming of a failure": (code) =>
+      WebAssembly.compileStreaming(new Response(code as BodyInit, { headers: WASM, status: 404 })),
+    "instantiateStreaming of a response": (code) =>
+      WebAssembly.instantiateStreaming(Promise.resolve(new Response(code as BodyInit, { headers: WASM })), IMPORTS),
+    "instantiateStreaming of a rejection": () =>
+      WebAssembly.instantiateStreaming(Promise.reject(new RangeError("mine"))),
+  };
+  for (const [callName, call] of Object.entries(calls)) {
+    for (const [codeName, code] of Object.entries(CODES)) {
+      const expected = await outcome(() => call(code()));
+      // Once cold, once from memory.
+      for (const time of ["first", "second"]) {
+        const found = await registered(() => outcome(() => call(code())));
+        assertEquals(found, expected, `${callName} of ${codeName}, ${time}`);
+      }
+    }
+  }
+});
+
+test("modules are distinct, and of the one class, however they came", options, () =>
+  registered(async () => {
+    const code = CODE.slice();
+    const modules = [
+      new WebAssembly.Module(code),
+      new WebAssembly.Module(code),
+      await WebAssembly.compile(code),
+      (await WebAssembly.instantiate(code, IMPORTS)).module,
+      await WebAssembly.compileStreaming(new Response(code, { headers: WASM })),
+      structuredClone(new WebAssembly.Module(code)),
+    ];
+    assertStrictEquals(new Set(modules).size, modules.length);
+    for (const module of modules) {
+      assert(module instanceof WebAssembly.Module && module instanceof native.Module);
+      assertStrictEquals(module.constructor, WebAssembly.Module);
+      assertStrictEquals(Object.prototype.toString.call(module), "[object WebAssembly.Module]");
+      assert(new WebAssembly.Instance(module, IMPORTS) instanceof WebAssembly.Instance);
+      assertEquals(WebAssembly.Module.exports(module), [{ name: "c", kind: "function" }]);
+      assertStrictEquals(WebAssembly.Module.customSections(module, "a").length, 1);
+    }
+  }));
+
+test("a class that extends Module is made as ever", options, () =>
+  registered(() => {
+    class Named extends WebAssembly.Module {
+      readonly title = "mine";
+    }
+    const module = new Named(CODE);
+    assert(module instanceof Named && module instanceof WebAssembly.Module);
+    assertEquals([module.title, module.constructor], ["mine", Named]);
+    const other = Reflect.construct(WebAssembly.Module, [CODE], Named);
+    assertStrictEquals(Object.getPrototypeOf(other), Named.prototype);
+  }));
+
+test("what the caller does to the code after the call changes nothing", options, () =>
+  registered(async () => {
+    for (let i = 0; i < 2; i++) {
+      const code = Uint8Array.from([...CODE, 0, 3, 1, 98, i]);
+      const compiling = [WebAssembly.compile(code), WebAssembly.instantiate(code, IMPORTS)];
+      code.fill(0);
+      await Promise.all(compiling);
+      assertThrows(() => new WebAssembly.Module(code), WebAssembly.CompileError);
+    }
+  }));
+
+test("options go to the runtime, read as often as it reads them", options, async () => {
+  const reads = async () => {
+    const log: string[] = [];
+    const bag = new Proxy({}, {
+      get: (_target, name) => void log.push(String(name)),
+    });
+    const call = WebAssembly.compile as unknown as (code: unknown, options: unknown) => Promise<unknown>;
+    await call(CODE, bag);
+    new (WebAssembly.Module as unknown as new (code: unknown, options: unknown) => unknown)(CODE, bag);
+    return log;
+  };
+  assertEquals(await registered(reads), await reads());
+});
+
+test("putting it back twice, or in another order, harms nothing", options, async () => {
+  register();
+  register();
+  const ours = WebAssembly.compile;
+  const theirs = (...given: Parameters<typeof ours>) => ours(...given);
+  WebAssembly.compile = theirs as typeof ours;
+  unregister();
+  unregister();
+  assertStrictEquals(WebAssembly.compile, theirs);
+  assert(await WebAssembly.compile(CODE) instanceof WebAssembly.Module);
+  WebAssembly.compile = native.compile;
+});
+
+test(
+  "code of a response that breaks rejects as before",
+  options,
+  () =>
+    withServer(
+      () => ({ headers: WASM, body: realModule("sqlite"), breaksAt: 300_000 }),
+      ({ url }) =>
+        registered(async () => {
+          const error = await WebAssembly.compileStreaming(fetch(url)).catch((error) => error);
+          assert(error instanceof Error && !(error instanceof WebAssembly.CompileError), String(error));
+          await assertRejects(() => WebAssembly.instantiateStreaming(fetch(url)), Error);
+        }),
+    ),
+);
+
+/** Runs a text as a program with `register` preloaded; gives what it printed and the lookups it made. */
+async function program(text: string, env: Record<string, string> = {}): Promise<{ out: string; from: string[] }> {
+  const command = runtimes()[thisRuntime()]!;
+  const preload = thisRuntime().startsWith("Node") ? "--import" : "--preload";
+  mkdirSync(`${ROOT}/.cache`, { recursive: true });
+  const path = `${ROOT}/.cache/register-${crypto.randomUUID()}.mjs`;
+  writeFileSync(path, `const CODE = Uint8Array.from(${JSON.stringify([...CODE])});\n${text}`);
+  try {
+    const { code, stdout, stderr } = await runScript([...command, preload, `${ROOT}/register.ts`], path, [], {
+      WASM_CACHE_LOG: "trace",
+      ...env,
+    });
+    assertStrictEquals(code, 0, stderr);
+    const lines = [...stderr.matchAll(/^wasm-module-cache: (\w+) [0-9a-f]{64} \d+ bytes [\d.]+ ms$/gm)];
+    return { out: stdout.trim(), from: lines.map(([, from]) => from!) };
+  } finally {
+    rmSync(path);
+  }
+}
+
+test(
+  "a program that is started with it has all its modules from one cache",
+  options,
+  () =>
+    inDirectory(async (directory) => {
+      const text = `
+      new WebAssembly.Module(CODE);
+      await WebAssembly.compile(CODE);
+      const { instance } = await WebAssembly.instantiate(CODE.buffer, { a: { b: () => console.log("called") } });
+      instance.exports.c();
+      new WebAssembly.Module(CODE.slice(0, 8));
+    `;
+      const env = { WASM_CACHE_DIR: directory, WASM_CACHE_ENGINE: "host" };
+      assertEquals(await program(text, env), { out: "called", from: ["compiled", "memory", "memory"] });
+      assertEquals(await program(text, env), { out: "called", from: ["disk", "memory", "memory"] });
+      assertEquals(await program(text, { ...env, WASM_CACHE: "off" }), { out: "called", from: [] });
+      assertEquals(
+        (await program(text, { WASM_CACHE_MAX_BYTES: "no number", WASM_CACHE_ENGINE: "none", HOME: directory })).out,
+        "called",
+      );
+    }),
+);
+
+test(
+  "artifacts that pay are kept in the user's own folder, others nowhere",
+  options,
+  () =>
+    inDirectory(async (home) => {
+      const env = { HOME: home, XDG_CACHE_HOME: "", LOCALAPPDATA: home, WASM_CACHE_ENGINE: "auto", WASM_CACHE_DIR: "" };
+      await program("new WebAssembly.Module(CODE)", env);
+      const folder = `${home}/${process.platform === "darwin" ? "Library/Caches" : ".cache"}/wasm-module-cache`;
+      assertStrictEquals(existsSync(folder), v8Engine.available().available);
+    }),
+);
+
+test("fetch and wasm that is compiled on its way work as before", options, () =>
+  inDirectory(async (directory) => {
+    const { out } = await program(
+      `
+      import { createServer } from "node:http";
+      const server = createServer((_, answer) => answer.writeHead(200, { "content-type": "application/wasm" }).end(CODE));
+      await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+      const url = "http://127.0.0.1:" + server.address().port;
+      for (let i = 0; i < 3; i++) {
+        const { instance } = await WebAssembly.instantiateStreaming(fetch(url), { a: { b() {} } });
+        console.log(typeof instance.exports.c, (await (await fetch(url)).arrayBuffer()).byteLength === CODE.length);
+      }
+      server.closeAllConnections?.();
+      server.close();
+    `,
+      { WASM_CACHE_DIR: directory, WASM_CACHE_ENGINE: "host" },
+    );
+    assertStrictEquals(out, Array(3).fill("function true").join("\n"));
+  }));
+
+test("what it may not do is done without, silently", options, async () => {
+  if (!thisRuntime().startsWith("Deno")) return;
+  const command = [runtimes()[thisRuntime()]![0]!, "run", "--no-prompt", "--no-lock", "--config", "deno.offline.json"];
+  const path = `${ROOT}/tests/_register_program.mjs`;
+  const { code, stdout, stderr } = await runScript([...command, "--preload", `${ROOT}/register.ts`], path);
+  assertEquals([code, stdout.trim(), stderr.replace(/^.*Download.*\n/gm, "")], [0, "2", ""]);
+});
