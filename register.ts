@@ -11,10 +11,11 @@
  *
  * @example Compile through the cache
  * ```ts
- * import "@wasm/module-cache/register";
+ * import { unregister } from "@wasm/module-cache/register";
  *
  * const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
  * console.log(new WebAssembly.Module(code) instanceof WebAssembly.Module); // true
+ * unregister();
  * ```
  *
  * Environment variables: `WASM_CACHE_DIR` (where entries are kept), `WASM_CACHE_ENGINE` (`auto`, `host`, `v8`),

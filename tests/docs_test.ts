@@ -25,7 +25,9 @@ function examplesIn(path: string): Example[] {
 const sources = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
   .map((path) => `src/${path.replaceAll("\\", "/")}`).filter((path) => path.endsWith(".ts"));
 const pages = readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`);
-const examples = ["README.md", ...pages, "mod.ts", "binaryen.ts", "v8.ts", "wat.ts", ...sources].flatMap(examplesIn);
+const examples = ["README.md", ...pages, "mod.ts", "binaryen.ts", "register.ts", "v8.ts", "wat.ts", ...sources].flatMap(
+  examplesIn,
+);
 
 /** What the `console.log` lines with a comment say they print. */
 function promised(source: string): string[] {
