@@ -3,8 +3,6 @@
 
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -14,30 +12,24 @@ import { medianOfCold, modules, printTable, timeOf, variantOf } from "./_tools.t
 const ROUNDS = 15;
 const small = modules.slice(0, 2);
 const folder = mkdtempSync(join(tmpdir(), "wasm-module-cache-bench-"));
-const served = new Map<string, Uint8Array>();
-const server = createServer((request, response) => {
-  response.writeHead(200, { "content-type": "application/wasm", "cache-control": "max-age=600" });
-  response.end(served.get(request.url!));
+const server = new Worker(new URL("./_load_server.mjs", import.meta.url), {
+  workerData: Object.fromEntries(small.map(({ code }) => [code.length, code])),
 });
-await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const port = await new Promise((resolve) => server.once("message", resolve));
 let paths = 0;
 
 /** URL of a module that nobody has seen before. */
-function newUrl(code: Uint8Array): string {
-  const path = `/${paths++}`;
-  served.clear();
-  served.set(path, variantOf(code));
-  return origin + path;
+function newUrl(code: Uint8Array, pace: "fast" | "paced" = "fast"): string {
+  return `http://127.0.0.1:${port}/${code.length}/${pace}/${paths++}`;
 }
 
-async function streaming(): Promise<(string | number)[][]> {
+async function streaming(pace: "fast" | "paced"): Promise<(string | number)[][]> {
   const rows = [];
   for (const { name, code } of small) {
     const calls = [
-      () => timeOfUrl(code, (url) => WebAssembly.compileStreaming(fetch(url))),
-      () => timeOfUrl(code, (url) => new ModuleCache().compileStreaming(fetch(url))),
-      () => timeOfUrl(code, (url, directory) => new ModuleCache({ directory }).load(url)),
+      () => timeOfUrl(newUrl(code, pace), (url) => WebAssembly.compileStreaming(fetch(url))),
+      () => timeOfUrl(newUrl(code, pace), (url) => new ModuleCache().compileStreaming(fetch(url))),
+      () => timeOfUrl(newUrl(code, pace), (url, directory) => new ModuleCache({ directory }).load(url)),
     ];
     await medianOfCold(2, calls);
     const [native, cached, loaded] = await medianOfCold(ROUNDS, calls);
@@ -46,8 +38,7 @@ async function streaming(): Promise<(string | number)[][]> {
   return rows;
 }
 
-async function timeOfUrl(code: Uint8Array, call: (url: string, directory: string) => Promise<unknown>) {
-  const url = newUrl(code);
+async function timeOfUrl(url: string, call: (url: string, directory: string) => Promise<unknown>) {
   const directory = mkdtempSync(join(folder, "d"));
   return await timeOf(() => call(url, directory));
 }
@@ -55,19 +46,17 @@ async function timeOfUrl(code: Uint8Array, call: (url: string, directory: string
 async function warm(): Promise<(string | number)[][]> {
   const rows = [];
   for (const { name, code } of small) {
-    // Each round has a module of its own, so that no runtime has compiled it before; both read one.
-    const rounds = Array.from({ length: ROUNDS + 4 }, () => variantOf(code));
     const directory = join(folder, `warm-${code.length}`);
-    const entries = await Promise.all(rounds.map(async (variant, i) => {
+    // Each round has a module of its own, so that no runtime has compiled it before.
+    const entries = await Promise.all(Array.from({ length: ROUNDS + 4 }, async () => {
+      const url = newUrl(code);
+      const variant = new Uint8Array(await (await fetch(url)).arrayBuffer());
       const integrity = `sha256-${createHash("sha256").update(variant).digest("base64")}`;
-      const url = `${origin}/warm-${code.length}-${i}`;
-      served.set(`/warm-${code.length}-${i}`, variant);
       const cache = new ModuleCache({ directory, maxMemoryBytes: 0 });
       await cache.load(url, { integrity });
       await cache.flush();
-      const path = join(folder, `${code.length}-${i}.wasm`);
-      // The same length, other bytes.
-      const other = variantOf(variant, `plain-${i}`);
+      const path = join(folder, `${url.replace(/\W/g, "_")}.wasm`);
+      const other = variantOf(variant);
       writeFileSync(path, other);
       return { integrity, url, path, digest: createHash("sha256").update(other).digest("hex") };
     }));
@@ -133,14 +122,16 @@ async function workers(): Promise<(string | number)[][]> {
 }
 
 try {
-  printTable("A response, cold", [
-    "module",
-    "WebAssembly.compileStreaming, ms",
-    "cache.compileStreaming, ms",
-    "ratio",
-    "cache.load, ms",
-    "ratio",
-  ], await streaming());
+  for (const [pace, how] of [["fast", "as fast as it can be sent"], ["paced", "at 1 Gbit/s"]] as const) {
+    printTable(`A response, cold, ${how}`, [
+      "module",
+      "WebAssembly.compileStreaming, ms",
+      "cache.compileStreaming, ms",
+      "ratio",
+      "cache.load, ms",
+      "ratio",
+    ], await streaming(pace));
+  }
   printTable("load with integrity, code on disk", [
     "module",
     "read, SHA-256, compile, ms",
@@ -149,7 +140,6 @@ try {
   ], await warm());
   printTable("A module for a worker", ["module", "sent as bytes, ms", "sent as a module, ms", "gain"], await workers());
 } finally {
-  server.closeAllConnections?.();
-  server.close();
+  await server.terminate();
   rmSync(folder, { recursive: true });
 }

@@ -1,5 +1,5 @@
 // Passes all tests on Deno, Bun and Node, compares their counts, puts processes of all under load, and ends with the sum.
-// `task test --quick` leaves the load away, which takes four minutes.
+// `task test --quick` leaves the load away, which takes two minutes.
 
 import { longRun } from "./long_run.ts";
 import { stress } from "./stress.ts";
@@ -75,7 +75,7 @@ function tallyOf(output: string): Tally {
 /** Puts processes of all runtimes under load, in the short form; adds to the sum. */
 async function load(runtimes: readonly Runtime[], sum: Tally): Promise<void> {
   console.log("\n== Load");
-  for (const run of [() => stress({ rounds: 20, runtimes }), () => longRun({ minutes: 2, runtimes })]) {
+  for (const run of [() => stress({ rounds: 10, runtimes }), () => longRun({ minutes: 1, runtimes })]) {
     const { passed, failed } = await run();
     sum.passed += passed;
     sum.failed += failed;
