@@ -195,8 +195,9 @@ export class ModuleCache<M = WebAssembly.Module> {
    * - `file:`: code of a file that was not changed since it was read in this process, as its path, size, time and inode
    *   say, is not read again.
    * - `http:`, `https:`: what is kept is used as HTTP's caching rules allow, and asked for changes where they do not. Where
-   *   nobody answers, what is kept is used, with a warning. The response must be of type `application/wasm`.
-   * - `data:` and what else `fetch` takes: is fetched; only the module is kept.
+   *   it cannot be fetched then, what is kept is used, with a warning, even if the server wants it asked for each time.
+   *   The response must be of type `application/wasm`.
+   * - `data:` and what else `fetch` takes: is fetched each time.
    *
    * @param url A URL, as text or as an object.
    * @param options What the code must be, how to use what is kept, and a signal.

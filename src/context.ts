@@ -71,8 +71,8 @@ export interface Context<M> {
   readonly counters: Counters;
   /** The disk side, or why there is none. */
   readonly storage: Storage | string;
-  /** URLs of responses that came through; their code is probably known. */
-  readonly seenUrls: { has(url: string): boolean; set(url: string, isSeen: true): unknown };
+  /** URLs of responses that came through, and whether their code is probably in memory. */
+  readonly seenUrls: { get(url: string): boolean | undefined; set(url: string, isSeen: boolean): unknown };
   /** What the engine's id comes to, once it was needed. */
   readonly identity: { digest?: Bytes };
   /** Warns of a fault, or throws it in strict mode. */

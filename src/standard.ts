@@ -13,13 +13,15 @@ export type ResponseSource = Response | PromiseLike<Response>;
 
 /** `WebAssembly.compile`. */
 export async function compile<M>(context: Context<M>, code: Code, options?: CompileOptions): Promise<M> {
-  if (options !== undefined) return await withOptions(context.engine).compile(viewOf(code), options);
+  const { engine } = context;
+  if (options !== undefined) return await withOptions(engine, engine.compileWithOptions)(code, options);
   return (await runAsync(lookup(context, viewOf(code)))).module;
 }
 
 /** `new WebAssembly.Module`. */
 export function compileSync<M>(context: Context<M>, code: Code, options?: CompileOptions): M {
-  if (options !== undefined) return withOptions(context.engine).compileSync(viewOf(code), options);
+  const { engine } = context;
+  if (options !== undefined) return withOptions(engine, engine.compileWithOptionsSync)(code, options);
   return runSync(lookup(context, viewOf(code))).module;
 }
 
@@ -30,10 +32,10 @@ export async function compileStreaming<M>(
   options?: CompileOptions,
 ): Promise<M> {
   if (options === undefined) return (await resolveStreaming(context, source)).module;
-  const { compile } = withOptions(context.engine);
+  const compile = withOptions(context.engine, context.engine.compileWithOptions);
   const response = await source;
   checkResponse(response);
-  return await compile(new Uint8Array(await response.arrayBuffer()), options);
+  return await compile(await response.arrayBuffer(), options);
 }
 
 /** `WebAssembly.instantiate`. */
@@ -76,15 +78,11 @@ function checkImports(imports: unknown): void {
   }
 }
 
-function withOptions<M>(engine: Engine<M>) {
-  const { compileWithOptions, compileWithOptionsSync } = engine;
-  const refuse = () => {
-    throw new TypeError(`Cannot compile with options: engine "${engine.id}" takes none`);
-  };
-  return {
-    compile: async (code: Uint8Array, options: CompileOptions): Promise<M> =>
-      await (compileWithOptions ?? refuse).call(engine, code as Uint8Array<ArrayBuffer>, options),
-    compileSync: (code: Uint8Array, options: CompileOptions): M =>
-      (compileWithOptionsSync ?? refuse).call(engine, code as Uint8Array<ArrayBuffer>, options),
-  };
+/** Calls a method of an engine that takes compile options, where it has one. */
+function withOptions<M, T>(
+  engine: Engine<M>,
+  method: ((code: BufferSource, options: CompileOptions) => T) | undefined,
+): (code: Code, options: CompileOptions) => T {
+  if (!method) throw new TypeError(`Cannot compile with options: engine "${engine.id}" takes none`);
+  return (code, options) => method.call(engine, viewOf(code) as Uint8Array<ArrayBuffer>, options);
 }

@@ -30,9 +30,11 @@ export async function resolveStreaming<M>(
   checkResponse(response);
   const { seenUrls } = context;
   // What was compiled before may be in memory: to know that takes all of the code.
-  const received = await receive(context, response, { compiles: !seenUrls.has(response.url) });
+  const isSeen = seenUrls.get(response.url) ?? false;
+  const received = await receive(context, response, { compiles: !isSeen });
   const resolved = await runAsync(lookup(context, received.code, { received }));
-  if (response.url !== "") seenUrls.set(response.url, true);
+  // Code that is another each time, or does not stay in memory, is compiled while it arrives.
+  if (response.url !== "") seenUrls.set(response.url, !isSeen || resolved.from === "memory");
   return resolved;
 }
 
@@ -82,25 +84,30 @@ export async function receive<M>(
 
 /** A body on its way through: counted, hashed and kept. */
 class Passing {
-  /** The body, for whoever compiles it. */
+  /** The body, for whoever compiles it; in copies of its chunks, for their sender may use the memory again. */
   readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly #chunks: Uint8Array[] = [];
   readonly #hasher;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #code: Bytes;
+  #length = 0;
 
   constructor(response: Response, platform: Platform) {
+    const expected = Number(response.headers.get("content-length"));
+    // What a server says of the length is no reason to take memory for it.
+    this.#code = new Uint8Array(Math.min(Math.max(expected || 0, MIN_ROOM), MAX_ROOM));
     this.#hasher = platform.hasher();
     this.#reader = response.body?.getReader();
     this.stream = new ReadableStream({
       pull: async (controller) => {
         const { done, value } = await this.#reader?.read() ?? { done: true };
         if (done) return controller.close();
-        this.#chunks.push(value!);
-        this.#hasher.update(value!);
-        controller.enqueue(value as Uint8Array<ArrayBuffer>);
+        const chunk = value!.slice();
+        this.#hasher.update(chunk);
+        this.#keep(chunk);
+        controller.enqueue(chunk);
       },
       cancel: () => this.cancel(),
-    });
+    }, { highWaterMark: 0 });
   }
 
   /** Lets the rest go. */
@@ -109,12 +116,22 @@ class Passing {
   }
 
   async received(): Promise<Pick<Received<never>, "code" | "codeDigest">> {
-    const code = new Uint8Array(this.#chunks.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      code.set(chunk, at);
-      at += chunk.length;
-    }
+    const isFull = this.#length === this.#code.length;
+    const code = isFull ? this.#code : this.#code.slice(0, this.#length);
     return { code, codeDigest: await this.#hasher.digest(code) };
   }
+
+  #keep(chunk: Uint8Array): void {
+    const length = this.#length + chunk.length;
+    if (length > this.#code.length) {
+      const larger = new Uint8Array(Math.max(length, 2 * this.#code.length));
+      larger.set(this.#code.subarray(0, this.#length));
+      this.#code = larger;
+    }
+    this.#code.set(chunk, this.#length);
+    this.#length = length;
+  }
 }
+
+/** Room for code before any of it has come, bytes. */
+const [MIN_ROOM, MAX_ROOM] = [64 * 1024, 64 * 1024 * 1024];

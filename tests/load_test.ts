@@ -6,7 +6,11 @@ import { createHash } from "node:crypto";
 import { readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import type { Context, Storage } from "../src/context.ts";
 import { pinsOf } from "../src/load/integrity.ts";
+import { policyOf } from "../src/load/policy.ts";
+import { type Note, Shelf } from "../src/load/shelf.ts";
+import { openContext } from "../src/options.ts";
 import { PROBE } from "../src/v8/probe.ts";
 import { type Answer, WASM, withServer } from "./_server.ts";
 import { bytes, EMPTY_MODULE, entriesIn, inDirectory, TextEngine } from "./_tools.ts";
@@ -105,7 +109,16 @@ test("what must not be kept, or varies by what runtimes say, is asked for each t
     const log = await asks({ headers: { ...FRESH, ...headers }, body: PROBE }, [{}, { cache: "force-cache" }]);
     assertEquals(log, ["new", "new"]);
   }
-  assertEquals(await asks({ headers: { ...FRESH, vary: "Accept-Encoding" }, body: PROBE }, [{}, {}]), ["new", ""]);
+  for (const vary of ["Accept-Encoding", "Authorization, Accept-Encoding", "Cookie, Origin"]) {
+    assertEquals(await asks({ headers: { ...FRESH, vary }, body: PROBE }, [{}, {}]), ["new", ""]);
+  }
+  // What is pinned is kept all the same.
+  for (const headers of wrong) {
+    for (const integrity of [sri(PROBE), sri(PROBE, "sha384")]) {
+      const log = await asks({ headers: { ...FRESH, ...headers }, body: PROBE }, [{ integrity }, { integrity }]);
+      assertEquals(log, ["new", ""]);
+    }
+  }
 });
 
 test("with integrity nothing is asked once the code is there", options, async () => {
@@ -120,6 +133,61 @@ test("with integrity nothing is asked once the code is there", options, async ()
     "new TypeError",
     "new",
   ]);
+});
+
+test("what is kept of a URL is not taken for what integrity says", options, async () => {
+  for (const algorithm of ["sha256", "sha512"]) {
+    const wrong = { integrity: sri(OTHER, algorithm) };
+    const modes = ["default", "force-cache", "no-cache"] as const;
+    const loads = modes.map((cache) => ({ ...wrong, cache }));
+    const log = await asks({ headers: FRESH, body: PROBE }, [{}, ...loads, { ...wrong, cache: "only-if-cached" }]);
+    assertEquals(log, ["new", ...modes.map(() => "new TypeError"), "TypeError"]);
+  }
+  await withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url }) => {
+    const cache = strict();
+    await cache.load(url);
+    await assertRejects(() => cache.load(url, { integrity: sri(OTHER) }), TypeError);
+    assert(await cache.load(url, { integrity: sri(PROBE) }));
+  });
+});
+
+test("notes that make no sense are none", options, async () => {
+  const policy = await policyOf(new Response("", { headers: FRESH }));
+  const digest = createHash("sha256").update(PROBE).digest("hex");
+  const wrong: unknown[] = [
+    { digest: 5, policy },
+    { digest: "", policy },
+    { digest: digest.toUpperCase(), policy },
+    { digest, policy: { v: 1 } },
+    { digest, policy: { v: 99 } },
+    { digest, policy: 5 },
+    { location: 5, policy },
+    { location: "file:///etc/hostname", policy },
+    null,
+    [],
+    "a text",
+  ];
+  for (const note of wrong) {
+    await inDirectory((directory) =>
+      withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url, asked }) => {
+        const context = openContext({ directory, strict: true });
+        const shelf = new Shelf(context as unknown as Context<unknown>);
+        await shelf.keepNote(`${url}/`, { toJSON: () => note } as Note);
+        // Forged: another code under the digest that is pinned.
+        const other = createHash("sha256").update(OTHER);
+        await shelf.keepNote(`SHA-512 ${sri(PROBE, "sha512").slice(7).replace(/=+$/, "")}`, {
+          digest: other.copy().digest("hex"),
+        });
+        await shelf.keepCode(OTHER, new Uint8Array(other.digest()));
+        await (context.storage as Storage).behind.flush();
+        const exportsOf = async (load: LoadOptions) =>
+          WebAssembly.Module.exports(await strict(directory).load(url, load)).length;
+        assertStrictEquals(await exportsOf({ cache: "force-cache" }), 2, JSON.stringify(note));
+        assertStrictEquals(await exportsOf({ integrity: sri(PROBE, "sha512") }), 2);
+        assert(asked.length >= 1);
+      })
+    );
+  }
 });
 
 test("code that is kept is not taken for what integrity says where it was forged", options, async () => {
@@ -169,16 +237,21 @@ test("redirects are followed, and kept by their own rules", options, async () =>
       log.push(path);
       if (path === "/moved") return { status: 301, headers: { location: "/code", "cache-control": "max-age=600" } };
       if (path === "/found") return { status: 302, headers: { location: "/moved" } };
-      if (path === "/around") return { status: 302, headers: { location: "/around" } };
+      if (path === "/signed") {
+        return { status: 301, headers: { location: "/code?secret", "cache-control": "max-age=600" } };
+      }
+      if (path === "/around") {
+        return { status: 302, headers: { location: "/around" } };
+      }
       if (path === "/file") return { status: 302, headers: { location: "file:///etc/passwd" } };
-      return path === "/code" ? { headers: FRESH, body: PROBE } : { status: 302 };
+      return path.startsWith("/code") ? { headers: FRESH, body: PROBE } : { status: 302 };
     }, async ({ url }) => {
-      for (const path of ["/moved", "/moved", "/found", "/found"]) {
+      for (const path of ["/moved", "/moved", "/found", "/found", "/signed", "/signed"]) {
         const cache = strict(directory);
         await cache.load(url + path);
         await cache.flush();
       }
-      assertEquals(log, ["/moved", "/code", "/found", "/found"]);
+      assertEquals(log, ["/moved", "/code", "/found", "/found", "/signed", "/code?secret", "/signed"]);
       for (const path of ["/around", "/file", "/nowhere"]) {
         await assertRejects(() => strict(directory).load(url + path), TypeError);
       }
@@ -222,6 +295,14 @@ test("loads of one URL at once share one fetch, and one that gives up leaves the
       assertStrictEquals((await quitting.catch((error) => error)).message, "enough");
       assertStrictEquals(new Set(await Promise.all(loads)).size, 1);
       assertStrictEquals(asked.length, 1);
+      // Who gives up does not take the work from those who stay, nor from those who come.
+      const leaver = new AbortController();
+      const leaving = cache.load(url, { cache: "reload", signal: leaver.signal });
+      const staying = cache.load(url, { cache: "reload" });
+      leaver.abort();
+      await leaving.catch(() => {});
+      assertStrictEquals(await cache.load(url, { cache: "reload" }), await staying);
+      assertStrictEquals(asked.length, 2);
       const alone = cache.load(`${url}/slow`, { signal: AbortSignal.timeout(100) });
       assertStrictEquals((await alone.catch((error) => error)).name, "TimeoutError");
       await assertRejects(() => cache.load(url, { signal: AbortSignal.abort(new RangeError("before")) }), RangeError);
@@ -283,6 +364,10 @@ test("a file is read again only when it changed", options, async () => {
     assertStrictEquals(await exportsOf(), 0);
     assertStrictEquals(await exportsOf(undefined, { integrity: sri(OTHER) }), 0);
     await assertRejects(() => exportsOf(undefined, { integrity: sri(PROBE) }), TypeError);
+    const entries = strict(`${directory}/cache`);
+    await entries.load(pathToFileURL(path), { cache: "no-store" });
+    await entries.flush();
+    assertEquals(entriesIn(directory), []);
     await assertRejects(() => cache.load(pathToFileURL(`${directory}/none.wasm`)), Error);
   });
 });

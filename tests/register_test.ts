@@ -1,7 +1,7 @@
 // What `register` puts in the place of the runtime's calls must not be told from them but by speed.
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { v8Engine } from "@wasm/module-cache/v8";
@@ -204,6 +204,16 @@ test("modules are distinct, and of the one class, however they came", options, (
     }
   }));
 
+test("a module that a faster call was given is not given again", options, () =>
+  registered(async () => {
+    for (let i = 0; i < 5; i++) {
+      const code = Uint8Array.from([...CODE, 0, 3, 1, 99, i]);
+      const compiling = WebAssembly.compile(code);
+      const modules = [new WebAssembly.Module(code), new WebAssembly.Module(code), await compiling];
+      assertStrictEquals(new Set(modules).size, 3);
+    }
+  }));
+
 test("a class that extends Module is made as ever", options, () =>
   registered(() => {
     class Named extends WebAssembly.Module {
@@ -343,6 +353,60 @@ test("fetch and wasm that is compiled on its way work as before", options, () =>
     );
     assertStrictEquals(out, Array(3).fill("function true").join("\n"));
   }));
+
+test("where the cache cannot be loaded, the runtime compiles", options, async () => {
+  await inDirectory(async (directory) => {
+    // Only what is loaded at first is there; then a file of that name that is another's.
+    const first = ["bytes", "loading", "register", "settings"].map((name) => `src/register/${name}.ts`);
+    const below = [
+      "src/engine/native.ts",
+      "src/platform/caller.ts",
+      "src/platform/environment.ts",
+      "src/platform/require.ts",
+    ];
+    for (const path of ["register.ts", "package.json", ...first, ...below]) {
+      cpSync(`${ROOT}/${path}`, `${directory}/${path}`);
+    }
+    const text = `
+      import "./register.ts";
+      const CODE = Uint8Array.from(${JSON.stringify([...CODE])});
+      const modules = [new WebAssembly.Module(CODE), await WebAssembly.compile(CODE)];
+      modules.push((await WebAssembly.instantiate(CODE, { a: { b() {} } })).module, new WebAssembly.Module(CODE));
+      const headers = { "content-type": "application/wasm" };
+      modules.push(await WebAssembly.compileStreaming(new Response(CODE, { headers })));
+      console.log(modules.filter((module) => module instanceof WebAssembly.Module).length);
+    `;
+    const command = runtimes()[thisRuntime()]!;
+    const deno = [command[0]!, "run", "-A", "--no-check", "--no-config", "--no-lock"];
+    for (const [name, backend] of [["missing", undefined], ["foreign", "export const a = 1;"]] as const) {
+      const path = `${directory}/${name}.mjs`;
+      writeFileSync(path, text);
+      if (backend !== undefined) writeFileSync(`${directory}/src/register/module_cache_backend.ts`, backend);
+      const { code, stdout, stderr } = await runScript(thisRuntime().startsWith("Deno") ? deno : command, path);
+      assertEquals([code, stdout.trim()], [0, "5"], stderr);
+    }
+  });
+});
+
+test("a namespace that must not be changed stays as it is", options, async () => {
+  if (!thisRuntime().startsWith("Node")) return;
+  const path = `${ROOT}/tests/_register_program.mjs`;
+  const command = [...runtimes()[thisRuntime()]!, "--frozen-intrinsics", "--import", `${ROOT}/register.ts`];
+  const { code, stdout, stderr } = await runScript(command, path);
+  assertEquals([code, stdout.trim()], [0, "2"], stderr);
+});
+
+test("what Node compiles for itself is left alone", options, async () => {
+  const { out, from } = await program(`
+    import { createServer } from "node:http";
+    const server = createServer((_, answer) => answer.end("x"));
+    await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+    console.log(await (await fetch("http://127.0.0.1:" + server.address().port)).text());
+    server.closeAllConnections?.();
+    server.close();
+  `);
+  assertEquals([out, from], ["x", []]);
+});
 
 test("what it may not do is done without, silently", options, async () => {
   if (!thisRuntime().startsWith("Deno")) return;

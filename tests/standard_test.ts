@@ -22,7 +22,8 @@ function response(body: Uint8Array<ArrayBuffer>, headers: Record<string, string>
 
 /** Counts what the runtime compiles while a body runs. */
 async function compilesDuring(body: () => Promise<void>): Promise<number> {
-  const { compile, compileStreaming } = native;
+  const { compile } = native;
+  const compileStreaming = native.compileStreaming!;
   let compiles = 0;
   Object.assign(native, {
     compile: (...given: Parameters<typeof compile>) => (compiles++, compile(...given)),
@@ -118,6 +119,36 @@ test("an engine that keeps artifacts gets the code of a response in full", optio
   assertStrictEquals((await cache.compileStreaming(response(bytes("text")))).text, "text");
   assertStrictEquals(await cache.compileStreaming(response(bytes("text"))), cache.compileSync(bytes("text")));
   assertStrictEquals(engine.compiles, 1);
+});
+
+test("a sender that uses the memory of its chunks again gets what it sent", options, async () => {
+  const code = realModule("sqlite");
+  const chunk = new Uint8Array(1000);
+  let at = 0;
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      if (at >= code.length) return controller.close();
+      const part = code.subarray(at, at += chunk.length);
+      chunk.set(part);
+      controller.enqueue(chunk.subarray(0, part.length));
+    },
+  }, { highWaterMark: 0 });
+  const cache = new ModuleCache();
+  const module = await cache.compileStreaming(new Response(body, { headers: WASM }));
+  assertStrictEquals(await cache.compile(code), module);
+  assertStrictEquals(cache.stats().compiled, 1);
+});
+
+test("code of a URL that changes is compiled while it arrives, whatever came before", options, async () => {
+  let version = 0;
+  const answer = () => ({ headers: WASM, body: Uint8Array.from([...EMPTY_MODULE, 0, 2, 1, version++]) });
+  await withServer(answer, async ({ url }) => {
+    const cache = new ModuleCache();
+    const compiles = await compilesDuring(async () => {
+      for (let i = 0; i < 4; i++) await cache.compileStreaming(fetch(url));
+    });
+    assertEquals([compiles, cache.stats().compiled], [4, 4]);
+  });
 });
 
 test("what is no response of WebAssembly is a TypeError", options, async () => {

@@ -36,7 +36,7 @@ export function hostEngine(): Engine<WebAssembly.Module> {
   return {
     ...compiling,
     id: "host",
-    compileStreaming: (response) => native.compileStreaming(response),
+    ...(native.compileStreaming ? { compileStreaming: (response) => native.compileStreaming!(response) } : {}),
     serialize: codeAsArtifact,
     deserialize: compiling.compile,
     deserializeSync: compiling.compileSync,

@@ -9,19 +9,40 @@ export interface CompileOptions {
   importedStringConstants?: string | null;
 }
 
-/** Calls and classes of the `WebAssembly` namespace. */
-export interface Native extends Pick<typeof WebAssembly, "Global" | "Instance" | "Memory" | "Table" | "instantiate"> {
+/** Calls and classes of the `WebAssembly` namespace, and what shares modules. */
+export interface Native
+  extends Pick<typeof WebAssembly, "CompileError" | "Global" | "Instance" | "Memory" | "Table" | "instantiate"> {
   /** The class of modules. */
   readonly Module: typeof WebAssembly.Module & {
     new (code: BufferSource, options?: CompileOptions): WebAssembly.Module;
   };
   /** Compiles bytes. */
   compile(code: BufferSource, options?: CompileOptions): Promise<WebAssembly.Module>;
-  /** Compiles while bytes arrive. */
-  compileStreaming(source: Response | PromiseLike<Response>, options?: CompileOptions): Promise<WebAssembly.Module>;
+  /** Compiles while bytes arrive; not every runtime can. */
+  compileStreaming?(source: Response | PromiseLike<Response>, options?: CompileOptions): Promise<WebAssembly.Module>;
+  /** Instantiates what arrives; not every runtime can. */
+  readonly instantiateStreaming?: typeof WebAssembly.instantiateStreaming;
+  /** Another object over the same compiled code. */
+  structuredClone<T>(value: T): T;
 }
 
-const { Global, Instance, Memory, Module, Table, compile, compileStreaming, instantiate } = WebAssembly;
+/** Some processes have no WebAssembly: V8 without a compiler has none. */
+const namespace = (globalThis.WebAssembly ?? {}) as typeof WebAssembly;
+const { CompileError, Global, Instance, Memory, Module, Table } = namespace;
+const { compile, compileStreaming, instantiate, instantiateStreaming } = namespace;
+const { structuredClone } = globalThis;
 
 /** The namespace. */
-export const native: Native = { Global, Instance, Memory, Module, Table, compile, compileStreaming, instantiate };
+export const native: Native = {
+  CompileError,
+  Global,
+  Instance,
+  Memory,
+  Module,
+  Table,
+  compile,
+  compileStreaming,
+  instantiate,
+  instantiateStreaming,
+  structuredClone: (value) => structuredClone(value),
+};

@@ -8,7 +8,7 @@ import { type Known, lookup } from "../lookup.ts";
 import { toHex } from "../key.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { checkResponse, receive } from "../streaming.ts";
-import { checkPins, type Pin, sha256Of } from "./integrity.ts";
+import { checkPins, type Pin, pinOf, sha256Of } from "./integrity.ts";
 import { isFresh, policyOf, REQUEST, revalidated, revalidationHeaders } from "./policy.ts";
 import type { Note, Shelf } from "./shelf.ts";
 
@@ -49,8 +49,8 @@ export class HttpLoad<M> {
     const { mode, pins } = this.#options;
     for (const pin of ["default", "force-cache", "only-if-cached"].includes(mode) ? pins : []) {
       const digest = sha256Of(pin) ?? (await this.#shelf.note(nameOf(pin)))?.digest;
-      const module = digest && await this.#kept({ digest });
-      if (module) return module;
+      const found = digest && await this.#find({ digest });
+      if (found) return await found();
     }
     return await this.#follow(url);
   }
@@ -58,12 +58,10 @@ export class HttpLoad<M> {
   async #follow(url: string): Promise<M> {
     const { mode } = this.#options;
     const note = ["no-store", "reload"].includes(mode) ? undefined : await this.#shelf.note(url);
-    if (note && await this.#mayUse(note)) {
-      const module = await this.#kept(note);
-      if (module) return module;
-    }
+    const kept = note && await this.#find(note);
+    if (kept && await this.#mayUse(note)) return await kept();
     if (mode === "only-if-cached") throw new TypeError(`Cannot load ${url}: it is not kept, and cache is "${mode}"`);
-    return await this.#ask(url, note);
+    return kept && note.policy ? await this.#ask(url, note, kept) : await this.#take(url, await this.#fetch(url));
   }
 
   async #mayUse({ policy }: Note): Promise<boolean> {
@@ -72,14 +70,16 @@ export class HttpLoad<M> {
     return mode === "default" && policy !== undefined && await isFresh(policy);
   }
 
-  /** What a note leads to; `undefined` where that is not there any more. */
-  async #kept({ digest, location }: Note): Promise<M | undefined> {
-    if (location !== undefined) return await this.#redirect(location);
+  /** What a note leads to; `undefined` where that is not there any more, or is not what the pins say. */
+  async #find({ digest, location }: Note): Promise<(() => Promise<M>) | undefined> {
+    if (location !== undefined) return () => this.#redirect(location);
     if (digest === undefined) return undefined;
-    const { memory } = this.#context;
-    const received = memory.get(digest) ? undefined : await this.#shelf.code(digest);
-    if (!received && !memory.get(digest)) return undefined;
-    return await this.#resolve(received?.code ?? new Uint8Array(), received ? { received } : { digest });
+    const slot = this.#context.memory.get(digest);
+    const received = slot ? undefined : await this.#shelf.code(digest);
+    const code = slot?.code ?? received?.code;
+    const { pins } = this.#options;
+    if (!code || (pins.length > 0 && !(await pinOf({ code, digest }, pins)))) return undefined;
+    return () => this.#resolve(code, received ? { received } : { digest });
   }
 
   async #redirect(location: string): Promise<M> {
@@ -87,26 +87,24 @@ export class HttpLoad<M> {
     return await this.#follow(location);
   }
 
-  /** Asks the network, with what is kept as the answer where that did not change, or nobody answers. */
-  async #ask(url: string, note?: Note): Promise<M> {
-    const { policy } = note ?? {};
+  /** Asks whether what is kept has changed; it is the answer where it has not, or where the network gives none. */
+  async #ask(url: string, note: Note, kept: () => Promise<M>): Promise<M> {
+    const policy = note.policy!;
     let response;
     try {
-      response = await this.#fetch(url, policy && await revalidationHeaders(policy));
+      response = await this.#fetch(url, await revalidationHeaders(policy));
+      // One that fits nothing that is kept says nothing.
+      if (response.status === 304 && !(await revalidated(policy, response)).isSame) response = await this.#fetch(url);
     } catch (error) {
-      if (this.#options.signal.aborted || !note) throw error;
-      const module = await this.#kept(note);
-      if (!module) throw error;
+      if (this.#options.signal.aborted || this.#options.mode !== "default") throw error;
       this.#context.report(
-        new CacheError("NETWORK", `Cannot load ${url}: nobody answered; what is kept is used`, { cause: error }),
+        new CacheError("NETWORK", `Cannot fetch ${url}; what is kept is used`, { cause: error }),
       );
-      return module;
+      return await kept();
     }
-    if (response.status !== 304 || !policy) return await this.#take(url, response);
-    const { isSame, policy: newPolicy } = await revalidated(policy, response);
-    const module = isSame ? await this.#kept(note!) : undefined;
-    if (!module) return await this.#take(url, await this.#fetch(url));
-    await this.#shelf.keepNote(url, { ...note, policy: newPolicy });
+    if (response.status !== 304) return await this.#take(url, response);
+    const module = await kept();
+    await this.#shelf.keepNote(url, { ...note, policy: (await revalidated(policy, response)).policy });
     return module;
   }
 
@@ -115,43 +113,57 @@ export class HttpLoad<M> {
   }
 
   async #take(url: string, response: Response): Promise<M> {
-    const isRedirect = REDIRECTS.includes(response.status);
     const policy = this.#options.mode === "no-store" ? undefined : await policyOf(response);
-    try {
-      if (!isRedirect) checkResponse(response);
-    } catch (error) {
-      await response.body?.cancel();
-      throw error;
+    if (!REDIRECTS.includes(response.status)) {
+      await checkOrCancel(response);
+      return await this.#receive(url, response, policy);
     }
-    if (!isRedirect) return await this.#receive(url, response, policy);
     await response.body?.cancel();
-    const location = new URL(response.headers.get("location") ?? "", url);
-    if (!response.headers.has("location") || !/^https?:$/.test(location.protocol)) {
-      throw new TypeError(`Cannot load ${url}: it redirects to ${response.headers.get("location")}`);
+    const given = response.headers.get("location");
+    const location = given === null ? undefined : new URL(given, url);
+    if (!location || !/^https?:$/.test(location.protocol)) {
+      throw new TypeError(`Cannot load ${url}: it redirects to ${given}`);
     }
     location.hash = "";
     const module = await this.#redirect(location.href);
-    if (policy) await this.#shelf.keepNote(url, { location: location.href, policy });
+    // A query may be a secret.
+    if (policy && location.search === "") await this.#shelf.keepNote(url, { location: location.href, policy });
     return module;
   }
 
   async #receive(url: string, response: Response, policy: Note["policy"]): Promise<M> {
     const received = await receive(this.#context, response, { compiles: true });
     const { code, codeDigest } = received;
-    const pin = await checkPins(code, this.#options.pins, url);
-    if (!policy) return await this.#resolve(code, { received }, { isKept: false });
-    const module = await this.#resolve(code, { received });
     const digest = toHex(codeDigest);
+    const pin = await checkPins({ code, digest }, this.#options.pins, url);
+    // What is pinned does not change, whatever the server says of it.
+    const isKept = policy !== undefined || (pin !== undefined && this.#options.mode !== "no-store");
+    const module = await this.#resolve(code, { received }, isKept);
+    if (!isKept) return module;
     await this.#shelf.keepCode(code, codeDigest);
-    await this.#shelf.keepNote(url, { digest, policy });
+    if (policy) await this.#shelf.keepNote(url, { digest, policy });
     if (pin && !sha256Of(pin)) await this.#shelf.keepNote(nameOf(pin), { digest });
     return module;
   }
 
-  /** @param options `isKept`: an entry may be written. */
-  async #resolve(code: Bytes, known: Known<M>, { isKept = true } = {}): Promise<M> {
-    const context = isKept ? this.#context : { ...this.#context, storage: "it is not to be kept" };
+  async #resolve(code: Bytes, known: Known<M>, isKept = true): Promise<M> {
+    const context = isKept ? this.#context : unkept(this.#context);
     return (await runAsync(lookup(context, code, known))).module;
+  }
+}
+
+/** The same cache, where a code is not to be written down. */
+export function unkept<M>(context: Context<M>): Context<M> {
+  return { ...context, storage: "it is not to be kept" };
+}
+
+/** {@linkcode checkResponse}; lets the body go where it is not what it should be. */
+export async function checkOrCancel(response: Response): Promise<void> {
+  try {
+    checkResponse(response);
+  } catch (error) {
+    await response.body?.cancel();
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 // Subresource integrity: what a caller says that bytes must be. https://www.w3.org/TR/SRI/
 
+import { toHex } from "../key.ts";
 import type { Bytes } from "../platform/platform.ts";
 
 /** One digest that bytes may have. */
@@ -34,29 +35,38 @@ export function pinsOf(integrity: unknown): readonly Pin[] {
   return pins.filter(({ algorithm }) => algorithm === strongest);
 }
 
+/** Code, and its SHA-256 as it was computed. */
+export interface Digested {
+  /** The code. */
+  readonly code: Bytes;
+  /** Its SHA-256, hexadecimal. */
+  readonly digest: string;
+}
+
+/** Finds the pin that code has; `undefined` where it has none of them. */
+export async function pinOf({ code, digest }: Digested, pins: readonly Pin[]): Promise<Pin | undefined> {
+  const [{ algorithm }] = pins as [Pin];
+  if (algorithm === "SHA-256") return pins.find((pin) => sha256Of(pin) === digest);
+  const found = toBase64(new Uint8Array(await crypto.subtle.digest(algorithm, code)));
+  return pins.find((pin) => pin.digest === found);
+}
+
 /**
  * Checks code against pins.
  *
  * @returns The pin that it has; `undefined` where there are none.
  * @throws {TypeError} When it has none of them.
  */
-export async function checkPins(code: Bytes, pins: readonly Pin[], name: string): Promise<Pin | undefined> {
+export async function checkPins(code: Digested, pins: readonly Pin[], name: string): Promise<Pin | undefined> {
   if (pins.length === 0) return undefined;
-  const pin = await pinFor(code, pins);
-  if (!pin) throw new TypeError(`Cannot load ${name}: its integrity is another than ${pins[0]!.algorithm} given`);
+  const pin = await pinOf(code, pins);
+  if (!pin) throw new TypeError(`Cannot load ${name}: it has not the ${pins[0]!.algorithm} that integrity says`);
   return pin;
-}
-
-/** Tells which of the pins bytes have; `undefined` where they have none. */
-async function pinFor(code: Bytes, pins: readonly Pin[]): Promise<Pin | undefined> {
-  const digest = toBase64(new Uint8Array(await crypto.subtle.digest(pins[0]!.algorithm, code)));
-  return pins.find((pin) => pin.digest === digest);
 }
 
 /** A SHA-256 as its hexadecimal digits, where the pin is one. */
 export function sha256Of({ algorithm, digest }: Pin): string | undefined {
-  if (algorithm !== "SHA-256") return undefined;
-  return Array.from(atob(digest), (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+  return algorithm === "SHA-256" ? toHex(Uint8Array.from(atob(digest), (byte) => byte.charCodeAt(0))) : undefined;
 }
 
 /** A digest as base64 without padding. */

@@ -6,15 +6,17 @@ export class Joint<T> {
   readonly #result: Promise<T>;
   #waiting = 0;
 
-  /** Begins; `work` gets a signal that comes when nobody waits any more. */
-  constructor(work: (signal: AbortSignal) => Promise<T>) {
-    this.#result = work(this.#abort.signal);
+  /**
+   * Begins.
+   *
+   * @param work Gets a signal that comes when nobody waits any more.
+   * @param onEnd Is called when it has ended, or nobody waits any more: who comes then begins anew.
+   */
+  constructor(work: (signal: AbortSignal) => Promise<T>, onEnd: () => void) {
+    const { signal } = this.#abort;
+    signal.addEventListener("abort", onEnd, { once: true });
+    this.#result = work(signal).finally(onEnd);
     this.#result.catch(() => {});
-  }
-
-  /** Whether nobody waits any more. */
-  get isAborted(): boolean {
-    return this.#abort.signal.aborted;
   }
 
   /**

@@ -2,10 +2,11 @@
 
 import type { Context, Storage } from "../context.ts";
 import { perform, runAsync } from "../effect.ts";
+import { toHex } from "../key.ts";
 import { lookup } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
-import { checkResponse, receive } from "../streaming.ts";
-import { HttpLoad, type Mode } from "./http.ts";
+import { receive } from "../streaming.ts";
+import { checkOrCancel, HttpLoad, type Mode, unkept } from "./http.ts";
 import { checkPins, type Pin, pinsOf } from "./integrity.ts";
 import { Joint } from "./joint.ts";
 import { Shelf } from "./shelf.ts";
@@ -19,7 +20,7 @@ export interface LoadOptions {
    */
   integrity?: string;
   /**
-   * How what is kept is used, as in `fetch`: `"default"` as HTTP says, `"no-store"` not at all, `"reload"` not, but what
+   * How what is kept of a URL is used, as in `fetch`: `"default"` as HTTP says, `"no-store"` not at all, `"reload"` not, but what
    * comes is kept, `"no-cache"` after asking whether it changed, `"force-cache"` however old it is,
    * `"only-if-cached"` the same, and nothing else.
    *
@@ -58,16 +59,16 @@ export class Loader<M> {
     signal?.throwIfAborted();
     target.hash = "";
     const name = JSON.stringify([target.href, cache, pins]);
-    let joint = this.#joints.get(name);
-    if (!joint || joint.isAborted) {
-      joint = new Joint((signal) => this.#load(target, pins, cache, signal));
-      this.#joints.set(name, joint);
-    }
-    try {
-      return await joint.join(signal);
-    } finally {
+    const joint = this.#joints.get(name) ?? this.#begin(name, (signal) => this.#load(target, pins, cache, signal));
+    return await joint.join(signal);
+  }
+
+  #begin(name: string, work: (signal: AbortSignal) => Promise<M>): Joint<M> {
+    const joint: Joint<M> = new Joint(work, () => {
       if (this.#joints.get(name) === joint) this.#joints.delete(name);
-    }
+    });
+    this.#joints.set(name, joint);
+    return joint;
   }
 
   /** Forgets where code came from. */
@@ -83,35 +84,40 @@ export class Loader<M> {
       return await new HttpLoad(this.#context, this.#shelf, { pins, mode, signal }).load(url.href);
     }
     const response = await fetch(url, { signal });
-    checkResponse(response);
-    return await this.#resolve((await receive(this.#context, response, { compiles: false })).code, pins, url.href);
+    await checkOrCancel(response);
+    return await this.#resolve(
+      (await receive(this.#context, response, { compiles: false })).code,
+      pins,
+      url.href,
+      mode,
+    );
   }
 
   async #loadFile(path: string, pins: readonly Pin[], mode: Mode): Promise<M> {
     const { memory, platform: { files, now } } = this.#context;
-    const before = await runAsync(perform(files!.identify(path)));
+    const identify = () => runAsync(perform(files!.identify(path)));
+    const before = await identify();
     const known = this.#files.get(path);
-    const mayUse = !["no-store", "reload"].includes(mode) && known?.identity === before.identity;
-    // The code has been checked against no pin: with one, it is read.
-    if (mayUse && pins.length === 0 && memory.get(known.digest)) return await this.#find(known.digest);
+    const mayUse = mode !== "no-store" && mode !== "reload" && known?.identity === before.identity;
+    const slot = mayUse ? memory.get(known.digest) : undefined;
+    if (slot) {
+      await checkPins(slot, pins, path);
+      return (await runAsync(lookup(this.#context, slot.code, { digest: slot.digest }))).module;
+    }
     const code = await runAsync(perform(files!.readWhole(path)));
-    const module = await this.#resolve(code, pins, path);
-    const slot = memory.find(code);
-    const after = await runAsync(perform(files!.identify(path)));
+    const module = await this.#resolve(code, pins, path, mode);
+    const digest = memory.find(code)?.digest;
     const isOld = Math.abs(now() - before.modifiedMs) > RECENT_MS;
-    if (slot && isOld && after.identity === before.identity) {
-      this.#files.set(path, { identity: before.identity, digest: slot.digest });
-    } else this.#files.delete(path);
+    const isSame = isOld && (await identify()).identity === before.identity;
+    if (digest !== undefined && isSame) this.#files.set(path, { identity: before.identity, digest });
+    else this.#files.delete(path);
     return module;
   }
 
-  async #find(digest: string): Promise<M> {
-    return (await runAsync(lookup(this.#context, new Uint8Array(), { digest }))).module;
-  }
-
-  async #resolve(code: Bytes, pins: readonly Pin[], name: string): Promise<M> {
-    await checkPins(code, pins, name);
+  async #resolve(code: Bytes, pins: readonly Pin[], name: string, mode: Mode): Promise<M> {
     const codeDigest = await runAsync(perform(this.#context.platform.sha256(code)));
-    return (await runAsync(lookup(this.#context, code, { received: { code, codeDigest } }))).module;
+    await checkPins({ code, digest: toHex(codeDigest) }, pins, name);
+    const context = mode === "no-store" ? unkept(this.#context) : this.#context;
+    return (await runAsync(lookup(context, code, { received: { code, codeDigest } }))).module;
   }
 }

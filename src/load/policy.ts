@@ -33,7 +33,7 @@ interface ResponseHead {
 export const REQUEST = { method: "GET", url: "", headers: { accept: "application/wasm" } as Record<string, string> };
 
 /** Headers by which a response may vary: those that are said here, never said, or undone by the runtime. */
-const VARIES_BY = ["accept", "accept-encoding", "origin"];
+const VARIES_BY = ["accept", "accept-encoding", "authorization", "cookie", "origin"];
 
 /** Headers that decide; others are not written down, for they may be secrets. */
 const KEPT = ["age", "cache-control", "date", "etag", "expires", "last-modified", "pragma", "vary"];
@@ -45,6 +45,17 @@ export async function policyOf(response: Response): Promise<StoredPolicy | undef
   if (!varies.every((name) => VARIES_BY.includes(name))) return undefined;
   const policy = new (await policyClass())(REQUEST, head, { shared: false });
   return policy.storable() ? policy.toObject() : undefined;
+}
+
+/** Tells whether what was written down can be read. */
+export async function isPolicy(stored: StoredPolicy): Promise<boolean> {
+  const Policy = await policyClass();
+  try {
+    Policy.fromObject(stored).satisfiesWithoutRevalidation(REQUEST);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Tells whether what was kept may be used without asking. */

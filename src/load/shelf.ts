@@ -8,7 +8,8 @@ import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import { addressIn, folderIn } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
-import type { StoredPolicy } from "./policy.ts";
+import type { Received } from "../streaming.ts";
+import { isPolicy, type StoredPolicy } from "./policy.ts";
 
 /** What is known of a name: a URL, or a digest that somebody pinned. */
 export interface Note {
@@ -23,7 +24,7 @@ export interface Note {
 /** The id under which copies of code are kept: the host engine's, for they are the same. */
 const CODE = "host";
 /** The id under which notes are kept. */
-const NOTES = "wasm-module-cache load";
+const NOTES = "wasm-module-cache load 1";
 
 /** The shelf of a cache. */
 export class Shelf {
@@ -37,17 +38,18 @@ export class Shelf {
     this.#context = context;
   }
 
-  /** Finds what is known of a name. */
+  /** Finds what is known of a name. What is written there and makes no sense is not. */
   async note(name: string): Promise<Note | undefined> {
-    const bytes = this.#notes.get(name) ?? await runAsync(this.#read(NOTES, await this.#digestOf(name)));
-    if (!(bytes instanceof Uint8Array)) return bytes;
-    const note = JSON.parse(new TextDecoder().decode(bytes)) as Note;
-    this.#notes.set(name, note);
+    const known = this.#notes.get(name);
+    if (known) return known;
+    const bytes = await runAsync(this.#read(NOTES, await this.#digestOf(name)));
+    const note = bytes && await noteOf(bytes);
+    if (note) this.#notes.set(name, note);
     return note;
   }
 
   /** Finds code. */
-  async code(digest: string): Promise<{ code: Bytes; codeDigest: Bytes } | undefined> {
+  async code(digest: string): Promise<Pick<Required<Received<never>>, "code" | "codeDigest"> | undefined> {
     const codeDigest = fromHex(digest);
     const code = await runAsync(this.#read(CODE, codeDigest));
     return code && { code, codeDigest };
@@ -111,6 +113,19 @@ export class Shelf {
       counters.writeFailures++;
       report(error);
     }
+  }
+}
+
+/** Reads a note: whoever can write the directory may have written anything. */
+async function noteOf(bytes: Bytes): Promise<Note | undefined> {
+  try {
+    const { digest, location, policy } = JSON.parse(new TextDecoder().decode(bytes)) as Note;
+    const isDigest = digest === undefined || /^[0-9a-f]{64}$/.test(digest);
+    const isLocation = location === undefined || /^https?:$/.test(new URL(location).protocol);
+    const isComplete = isDigest && isLocation && (policy === undefined || await isPolicy(policy));
+    return isComplete ? { digest, location, policy } : undefined;
+  } catch {
+    return undefined;
   }
 }
 

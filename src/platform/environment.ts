@@ -5,9 +5,11 @@ interface Runtime {
   Deno?: {
     build: { os: string };
     env: { get(name: string): string | undefined };
-    permissions: { querySync(asked: { name: "env"; variable: string }): { state: string } };
+    permissions: {
+      querySync(asked: { name: "env"; variable: string } | { name: "read"; path: URL }): { state: string };
+    };
   };
-  process?: { env?: Record<string, string | undefined>; platform?: string };
+  process?: { env?: Record<string, string | undefined>; platform?: string; cwd?(): string };
 }
 
 const { Deno: deno, process } = runtime();
@@ -34,5 +36,17 @@ export function userCaches(): string | undefined {
   if (os === "windows" || os === "win32") return variable("LOCALAPPDATA");
   const home = variable("HOME");
   if (os === "darwin") return home && `${home}/Library/Caches`;
-  return variable("XDG_CACHE_HOME") ?? (home && `${home}/.cache`);
+  const named = variable("XDG_CACHE_HOME");
+  return named?.startsWith("/") ? named : home && `${home}/.cache`;
+}
+
+/** A path as it is meant now. Deno, which would ask for a permission, leaves it as it is. */
+export function absolute(path: string | undefined): string | undefined {
+  const isRelative = path !== undefined && !/^([\\/]|[A-Za-z]:)/.test(path);
+  return isRelative && process?.cwd ? `${process.cwd()}/${path}` : path;
+}
+
+/** Whether a file may be read without a prompt. */
+export function mayRead(path: URL): boolean {
+  return !deno || deno.permissions.querySync({ name: "read", path }).state === "granted";
 }

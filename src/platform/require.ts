@@ -1,5 +1,7 @@
 // Loads a module of ours synchronously, as Node and Bun can, and Deno for files.
 
+import { mayRead } from "./environment.ts";
+
 interface Runtime {
   process?: { getBuiltinModule?(name: "node:module"): { createRequire(base: string): (path: string) => unknown } };
 }
@@ -9,15 +11,15 @@ interface Runtime {
  *
  * @param base URL of the other.
  * @param path Relative path, without the extension: it is the other's.
- * @returns `undefined` where the runtime cannot, or the module is not there: in a bundle.
+ * @returns `undefined` where the runtime cannot, the program may not, or the module is not there: in a bundle.
  */
-export function requireSync<T>(base: string, path: string): T | undefined {
+export function requireSync(base: string, path: string): object | undefined {
   if (!base.startsWith("file:")) return undefined;
+  const target = path + base.slice(base.lastIndexOf("."));
   try {
+    if (!mayRead(new URL(target, base))) return undefined;
     const { process } = globalThis as Runtime;
-    return process?.getBuiltinModule?.("node:module").createRequire(base)(
-      path + base.slice(base.lastIndexOf(".")),
-    ) as T;
+    return process?.getBuiltinModule?.("node:module").createRequire(base)(target) as object | undefined;
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 // Which arguments of the calls are code that is worth a lookup; all others are the runtime's own business.
 
 /** Below this a lookup costs more than a compile. */
-const MIN_BYTES = 4096;
+export const MIN_BYTES = 4096;
 
 type Getter = (this: unknown) => unknown;
 

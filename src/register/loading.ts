@@ -1,24 +1,35 @@
-// Loads the cache when it is needed: at once where the runtime can load modules synchronously, else soon.
+// Loads the cache when it is needed: at once where the runtime can load modules synchronously, else soon. Where that fails,
+// everything goes to the runtime.
 
-import type { Backend } from "./backend.ts";
 import { requireSync } from "../platform/require.ts";
-import { readSettings } from "./settings.ts";
-
-type Loaded = typeof import("./backend.ts");
+import type { Backend } from "./module_cache_backend.ts";
+import type { Settings } from "./settings.ts";
 
 let backend: Backend | undefined;
-let loading: Promise<Backend> | undefined;
+let loading: Promise<Backend | undefined> | undefined;
+let hasFailed = false;
 
-/** The cache, where it can be had without waiting; otherwise it will be there later. */
-export function backendNow(): Backend | undefined {
-  const loaded = backend ? undefined : requireSync<Loaded>(import.meta.url, "./backend");
-  if (loaded) backend = loaded.makeBackend(readSettings());
-  else if (!backend) backendSoon();
+/** The cache, where it can be had without waiting; otherwise it may be there later. */
+export function backendNow(settings: Settings): Backend | undefined {
+  if (!backend && !hasFailed && !loading) {
+    const loaded = requireSync(import.meta.url, "./module_cache_backend");
+    if (loaded) open(loaded, settings);
+    else void backendSoon(settings);
+  }
   return backend;
 }
 
-/** The cache. */
-export function backendSoon(): Promise<Backend> {
-  if (backend) return Promise.resolve(backend);
-  return loading ??= import("./backend.ts").then(({ makeBackend }) => backend ??= makeBackend(readSettings()));
+/** The cache; `undefined` where it cannot be loaded. */
+export function backendSoon(settings: Settings): Promise<Backend | undefined> {
+  if (backend || hasFailed) return Promise.resolve(backend);
+  return loading ??= import("./module_cache_backend.ts").catch(() => ({})).then((loaded) => open(loaded, settings));
+}
+
+function open(loaded: object, settings: Settings): Backend | undefined {
+  try {
+    backend ??= (loaded as typeof import("./module_cache_backend.ts")).makeBackend(settings);
+  } catch {
+    hasFailed = true;
+  }
+  return backend;
 }

@@ -2,80 +2,90 @@
 // loaded when the first module comes that is worth it.
 
 import { native } from "../engine/native.ts";
-import type { Backend } from "./backend.ts";
-import { worthwhile } from "./bytes.ts";
+import { MIN_BYTES, worthwhile } from "./bytes.ts";
+import { isCalledByNode } from "../platform/caller.ts";
 import { backendNow, backendSoon } from "./loading.ts";
-import { isOff } from "./settings.ts";
+import { isOff, readSettings, type Settings } from "./settings.ts";
 
 /** Names of the calls that are replaced. */
 const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreaming", "Module"] as const;
 type Name = typeof NAMES[number];
 type Call = (...given: unknown[]) => Promise<unknown>;
 
-const original = Object.fromEntries(
-  NAMES.map((name) => [name, Object.getOwnPropertyDescriptor(WebAssembly, name)]),
-) as Record<Name, PropertyDescriptor | undefined>;
-const originalConstructor = Object.getOwnPropertyDescriptor(native.Module.prototype, "constructor")!;
+interface Replaced {
+  readonly holder: object;
+  readonly name: string;
+  readonly descriptor: PropertyDescriptor;
+  readonly replacement: unknown;
+}
 
-let isActive = false;
+/** What is replaced, while it is. */
+let replaced: readonly Replaced[] = [];
+let settings: Settings | undefined;
 /** What compiles now belongs to the cache, or to what it makes the runtime load. */
 let isBusy = false;
 
 /**
  * Puts one cache behind `WebAssembly.compile`, `instantiate`, `compileStreaming`, `instantiateStreaming` and
- * `new WebAssembly.Module` of this thread; does nothing where it is there already, or `WASM_CACHE=off`.
+ * `new WebAssembly.Module` of this thread; does nothing where it is there already, where `WASM_CACHE=off`, or where the
+ * namespace must not be changed.
  *
  * What was replaced behaves as before: modules are distinct objects, errors are of the same classes, and what the cache
- * does not serve goes to the runtime untouched: modules under 4 KB, shared and resizable buffers, compile options,
- * subclasses.
+ * does not serve goes to the runtime untouched: modules under 4 KB, shared and resizable buffers, DataViews, compile
+ * options, subclasses, and what Node compiles for itself. Only `Function.prototype.toString` tells a difference.
  */
 export function register(): void {
-  if (isActive || isOff()) return;
-  isActive = true;
-  for (const name of NAMES) {
-    if (original[name]) Object.defineProperty(WebAssembly, name, { ...original[name], value: replacements[name] });
+  if (settings || isOff() || !native.Module) return;
+  const holders = NAMES.map((name): [object, string, unknown] => [WebAssembly, name, replacements[name]]);
+  holders.push([native.Module.prototype, "constructor", replacements.Module]);
+  const found = holders.flatMap(([holder, name, replacement]) => {
+    const descriptor = Object.getOwnPropertyDescriptor(holder, name);
+    return descriptor ? [{ holder, name, descriptor, replacement }] : [];
+  });
+  // A frozen namespace stays as it is, as a whole.
+  if (!found.every(({ descriptor }) => descriptor.configurable && "value" in descriptor)) return;
+  for (const { holder, name, descriptor, replacement } of found) {
+    Object.defineProperty(holder, name, { ...descriptor, value: replacement });
   }
-  Object.defineProperty(native.Module.prototype, "constructor", { ...originalConstructor, value: replacements.Module });
+  replaced = found;
+  settings = readSettings();
 }
 
 /** Puts everything back; what somebody else replaced since stays, and comes to the runtime. */
 export function unregister(): void {
-  isActive = false;
-  for (const name of NAMES) putBack(WebAssembly, name, original[name], replacements[name]);
-  putBack(native.Module.prototype, "constructor", originalConstructor, replacements.Module);
+  settings = undefined;
+  for (const { holder, name, descriptor, replacement } of replaced) {
+    const isOurs = Object.getOwnPropertyDescriptor(holder, name)?.value === replacement;
+    if (isOurs) Object.defineProperty(holder, name, descriptor);
+  }
+  replaced = [];
 }
 
-function putBack(holder: object, name: string, descriptor: PropertyDescriptor | undefined, ours: unknown): void {
-  const { value } = Object.getOwnPropertyDescriptor(holder, name) ?? {};
-  if (descriptor && value === ours) Object.defineProperty(holder, name, descriptor);
-}
+const replacements: Partial<Record<Name, unknown>> = native.Module ? makeReplacements(native.Module) : {};
 
-const replacements = makeReplacements();
-
-function makeReplacements(): Record<Name, unknown> {
+function makeReplacements(NativeModule: typeof native.Module): Record<Name, unknown> {
   const calls: Record<Exclude<Name, "Module">, (target: Call, given: unknown[]) => Promise<unknown> | undefined> = {
     compile: (_target, [code, options]) => compiled(code, options),
     instantiate: (_target, [code, imports, options]) => {
       const module = isImports(imports) ? compiled(code, options) : undefined;
       return module && instantiated("instantiate", module, imports as WebAssembly.Imports | undefined);
     },
-    compileStreaming: (target, [source, options]) => options === undefined ? streamed(target, source) : undefined,
-    instantiateStreaming: (target, [source, imports, options]) =>
-      options === undefined && isImports(imports) ? instantiatedStream(target, source, imports) : undefined,
+    compileStreaming: (target, given) => given[1] === undefined ? streamed(target, given) : undefined,
+    instantiateStreaming: (target, given) =>
+      given[2] === undefined && isImports(given[1]) ? instantiatedStream(target, given) : undefined,
   };
-  const proxies = Object.entries(calls).map(([name, call]) => [
-    name,
-    original[name as Name] && new Proxy(original[name as Name]!.value as Call, {
-      apply: (target, self, given) =>
-        (isServed() ? call(target, given) : undefined) ?? Reflect.apply(target, self, given),
-    }),
-  ]);
-  const Module: typeof native.Module = new Proxy(native.Module, {
-    construct(target, [code, options], newTarget) {
-      const bytes = isServed() && newTarget === Module && options === undefined ? worthwhile(code) : undefined;
-      const backend = bytes && alone(backendNow);
-      if (backend) return alone(() => backend.compileSync(bytes));
-      const given = options === undefined ? [code] : [code, options];
+  const proxies = Object.entries(calls).map(([name, call]) => {
+    const apply: ProxyHandler<Call>["apply"] = (target, self, given) =>
+      (isServed() && !isCalledByNode(apply!) ? call(target, given) : undefined) ?? Reflect.apply(target, self, given);
+    const target = native[name as keyof typeof calls] as Call | undefined;
+    return [name, target && new Proxy(target, { apply })];
+  });
+  const Module = new Proxy(NativeModule, {
+    construct: function construct(target, given, newTarget): object {
+      const isPlain = newTarget === Module && given[1] === undefined;
+      const bytes = isServed() && isPlain ? worthwhile(given[0]) : undefined;
+      const backend = bytes && !isCalledByNode(construct) ? alone(() => backendNow(settings!)) : undefined;
+      if (backend) return alone(() => backend.compileSync(bytes!));
       return Reflect.construct(target, given, newTarget === Module ? target : newTarget);
     },
   });
@@ -83,10 +93,10 @@ function makeReplacements(): Record<Name, unknown> {
 }
 
 function isServed(): boolean {
-  return isActive && !isBusy;
+  return settings !== undefined && !isBusy;
 }
 
-/** What is compiled in between, by Node's own fetch or for its TypeScript, goes to the runtime. */
+/** What is compiled in between, for what the cache or the runtime loads then, goes to the runtime. */
 function alone<T>(body: () => T): T {
   isBusy = true;
   try {
@@ -100,11 +110,11 @@ function alone<T>(body: () => T): T {
 function compiled(code: unknown, options: unknown): Promise<WebAssembly.Module> | undefined {
   const bytes = options === undefined ? worthwhile(code) : undefined;
   if (!bytes) return undefined;
-  const backend = alone(backendNow);
+  const backend = alone(() => backendNow(settings!));
   if (backend) return alone(() => backend.compile(bytes));
   // What the caller does to the code after the call changes nothing.
   const copy = bytes.slice();
-  return backendSoon().then((backend) => backend.compile(copy));
+  return backendSoon(settings!).then((backend) => (backend ?? native).compile(copy));
 }
 
 async function instantiated(
@@ -116,31 +126,26 @@ async function instantiated(
   return { module: compiled, instance: await native.instantiate(compiled, imports) };
 }
 
-/** As the runtime's own call, where the source is no response of WebAssembly. */
-async function streamed(target: Call, source: unknown): Promise<unknown> {
-  const response = await source;
-  const backend = await backendSoon();
-  if (!isServed() || !alone(() => isWorthwhile(backend, response))) return await target(response);
-  return await named(alone(() => backend.compileStreaming(response as Response)), "compileStreaming");
+async function streamed(target: Call, [source]: unknown[]): Promise<unknown> {
+  const { module, response } = await received(source);
+  return module ? await named(module, "compileStreaming") : await target(response);
 }
 
-async function instantiatedStream(
-  target: Call,
-  source: unknown,
-  imports: WebAssembly.Imports | undefined,
-): Promise<unknown> {
-  const response = await source;
-  const backend = await backendSoon();
-  if (!isServed() || !alone(() => isWorthwhile(backend, response))) return await target(response, imports);
-  return await instantiated(
-    "instantiateStreaming",
-    alone(() => backend.compileStreaming(response as Response)),
-    imports,
-  );
+async function instantiatedStream(target: Call, [source, imports]: unknown[]): Promise<unknown> {
+  const { module, response } = await received(source);
+  const wanted = imports as WebAssembly.Imports | undefined;
+  return module ? await instantiated("instantiateStreaming", module, wanted) : await target(response, imports);
 }
 
-function isWorthwhile(backend: Backend, response: unknown): boolean {
-  return backend.isResponse(response) && !(Number(response.headers.get("content-length") ?? Infinity) < 4096);
+/** The module of a response; without one where the cache does not serve it, or it is none of WebAssembly. */
+async function received(source: unknown): Promise<{ response: unknown; module?: Promise<WebAssembly.Module> }> {
+  const [response, backend] = await Promise.all([source, backendSoon(settings!)]);
+  if (!backend || !isServed()) return { response };
+  return alone(() => {
+    const isLarge = backend.isResponse(response) &&
+      !(Number(response.headers.get("content-length") ?? Infinity) < MIN_BYTES);
+    return { response, module: isLarge ? backend.compileStreaming(response as Response) : undefined };
+  });
 }
 
 /** The runtime's error names the call that was made. */
@@ -148,8 +153,8 @@ async function named<T>(result: Promise<T>, call: string): Promise<T> {
   try {
     return await result;
   } catch (error) {
-    if (!(error instanceof WebAssembly.CompileError)) throw error;
-    throw new WebAssembly.CompileError(error.message.replace(/^WebAssembly\.\w+\(\)/, `WebAssembly.${call}()`));
+    if (!(error instanceof native.CompileError)) throw error;
+    throw new native.CompileError(error.message.replace(/^WebAssembly\.\w+\(\)/, `WebAssembly.${call}()`));
   }
 }
 

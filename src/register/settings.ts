@@ -1,6 +1,6 @@
 // What the environment variables of `register` say.
 
-import { userCaches, variable } from "../platform/environment.ts";
+import { absolute, userCaches, variable } from "../platform/environment.ts";
 
 /** How a registered process caches. */
 export interface Settings {
@@ -21,14 +21,14 @@ export function isOff(): boolean {
   return variable("WASM_CACHE") === "off";
 }
 
-/** Reads the variables. What makes no sense is left out. */
+/** Reads the variables, once: a program may change them, and its working directory. What makes no sense is left out. */
 export function readSettings(): Settings {
   const engine = variable("WASM_CACHE_ENGINE");
   const maxBytes = Number(variable("WASM_CACHE_MAX_BYTES"));
   const caches = userCaches();
   return {
     engine: engine === "host" || engine === "v8" ? engine : "auto",
-    directory: variable("WASM_CACHE_DIR"),
+    directory: absolute(variable("WASM_CACHE_DIR")),
     usualDirectory: caches && `${caches}/wasm-module-cache`,
     ...(Number.isSafeInteger(maxBytes) && maxBytes > 0 ? { maxDiskBytes: maxBytes } : {}),
     traces: variable("WASM_CACHE_LOG") === "trace",

@@ -4,6 +4,7 @@ import { ModuleCache } from "../cache.ts";
 import type { Resolved } from "../context.ts";
 import type { Engine } from "../engine/engine.ts";
 import { hostEngine } from "../engine/host.ts";
+import { native } from "../engine/native.ts";
 import type { ModuleCacheOptions } from "../options.ts";
 import { checkResponse } from "../streaming.ts";
 import { v8Engine } from "../v8/engine.ts";
@@ -25,10 +26,13 @@ export interface Backend {
 export function makeBackend(settings: Settings): Backend {
   const trace = settings.traces ? (line: string) => console.error(`wasm-module-cache: ${line}`) : () => {};
   const cache = new ModuleCache(optionsOf(settings, trace));
+  const given = new WeakSet<WebAssembly.Module>();
   const own = ({ elapsedMs, from, key, module }: Resolved, bytes: number | string) => {
     trace(`${from} ${key} ${bytes} bytes ${elapsedMs.toFixed(2)} ms`);
-    // Who got the module first has it to himself; structured clones share the compiled code.
-    return from === "memory" ? structuredClone(module) : module;
+    // Who gets the module first has it to himself; structured clones share the compiled code.
+    if (given.has(module)) return native.structuredClone(module);
+    given.add(module);
+    return module;
   };
   return {
     compile: async (code) => own(await cache.resolve(code), code.length),

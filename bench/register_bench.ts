@@ -1,0 +1,94 @@
+// What does `register` cost a program that has no use for it, and what does a factory gain that compiles at each call?
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { medianOfCold, printTable, ROOT, runtime } from "./_tools.ts";
+
+const isDeno = runtime.startsWith("Deno");
+const isNode = runtime.startsWith("Node");
+// Node users get JavaScript, as JSR's npm packages have it: the task packs it. Deno and Bun take the TypeScript.
+const register = isNode ? join(dirname(process.env.BENCH_PACKED ?? ""), "register.js") : join(ROOT, "register.ts");
+const command = isDeno
+  ? ["run", "-A", "--no-lock", "--config", process.env.BENCH_CONFIG ?? "deno.json", "--preload", register]
+  : [isNode ? "--import" : "--preload", register];
+const folder = mkdtempSync(join(ROOT, ".cache-"));
+
+/** Ten modules of 3 KB, compiled in both ways. */
+const SMALL = `
+  const codes = Array.from({ length: 10 }, (_, i) =>
+    Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 0, 0x83, 0x18, 1, i + 97, ...new Uint8Array(3073)]));
+  for (const code of codes) new WebAssembly.Module(code);
+  await Promise.all(codes.map((code) => WebAssembly.instantiate(code)));
+`;
+
+/** Prints the time of the second and later calls of a factory: the median of eleven. */
+const again = (setUp: string, call: string) => `
+  ${setUp}
+  const times = [];
+  for (let i = 0; i < 12; i++) {
+    const start = performance.now();
+    await ${call};
+    times.push(performance.now() - start);
+  }
+  console.log(times.slice(1).sort((a, b) => a - b)[5]);
+`;
+
+const packages = join(ROOT, "tests/packages/node_modules");
+const FACTORIES: Record<string, string> = {
+  "sqlite-wasm, sqlite3InitModule()": again(
+    `import init from "${packages}/@sqlite.org/sqlite-wasm/dist/node.mjs";`,
+    "init({ print() {}, printErr() {} })",
+  ),
+  "quickjs-emscripten, newQuickJSWASMModule()": again(
+    `import { newQuickJSWASMModule } from "${packages}/quickjs-emscripten/dist/index.mjs";`,
+    "newQuickJSWASMModule()",
+  ),
+  "sql.js, a new initSqlJs()": again(
+    `import { createRequire } from "node:module";
+     const require = createRequire("${packages}/");
+     const path = require.resolve("sql.js");`,
+    "(delete require.cache[path], require(path)())",
+  ),
+};
+
+/** Runs a script in a process of its own; gives its time, and what it printed. */
+function run(path: string, isRegistered: boolean): { ms: number; printed: string } {
+  const withoutPreload = isDeno ? command.slice(0, -2) : [];
+  const start = performance.now();
+  const args = [...isRegistered ? command : withoutPreload, path];
+  const env = { ...process.env, WASM_CACHE_ENGINE: "host" };
+  const { status, stderr, stdout } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", env });
+  if (status !== 0) throw new Error(stderr);
+  return { ms: performance.now() - start, printed: stdout };
+}
+
+function scriptOf(name: string, text: string): string {
+  const path = join(folder, `${name.replace(/\W+/g, "_")}.mjs`);
+  writeFileSync(path, text);
+  return path;
+}
+
+try {
+  const scripts = { "an empty script": "", "ten modules of 3 KB": SMALL };
+  const rows = [];
+  for (const [name, text] of Object.entries(scripts)) {
+    const path = scriptOf(name, text);
+    const calls = [false, true].map((isRegistered) => () => Promise.resolve(run(path, isRegistered).ms));
+    await medianOfCold(2, calls);
+    const [without, withIt] = await medianOfCold(25, calls);
+    rows.push([name, without!, withIt!, withIt! - without!]);
+  }
+  printTable("Whole processes", ["script", "without, ms", "with register, ms", "difference, ms"], rows);
+  const gains = [];
+  for (const [name, text] of Object.entries(FACTORIES)) {
+    const path = scriptOf(name, text);
+    const calls = [false, true].map((isRegistered) => () => Promise.resolve(Number(run(path, isRegistered).printed)));
+    const [without, withIt] = await medianOfCold(7, calls);
+    gains.push([name, without!, withIt!, without! / withIt!]);
+  }
+  printTable("A factory from its second call on", ["call", "without, ms", "with register, ms", "gain"], gains);
+} finally {
+  rmSync(folder, { recursive: true });
+}
