@@ -56,10 +56,11 @@ export async function chooseConfig(): Promise<string> {
   return success ? "deno.json" : "deno.offline.json";
 }
 
-/** Installs what Bun and Node need, once for each lock file. */
+/** Installs what Bun and Node need, and the packages whose programs are run, once for each lock file. */
 export async function installPackages(): Promise<void> {
-  const wanted = await Deno.readTextFile(`${ROOT}/package-lock.json`);
-  await installOnce(ROOT, wanted, ["ci"]);
+  await Promise.all([ROOT, `${ROOT}/tests/packages`].map(async (folder) => {
+    await installOnce(folder, await Deno.readTextFile(`${folder}/package-lock.json`), ["ci"]);
+  }));
 }
 
 /** Installs the large modules that only the benchmarks need. */
@@ -69,9 +70,13 @@ export async function installBenchModules(): Promise<void> {
 }
 
 async function installOnce(folder: string, wanted: string, command: string[]): Promise<void> {
-  const stamp = `${folder}/node_modules/.installed`;
+  const modules = `${folder}/node_modules`;
+  const stamp = `${modules}/.installed`;
   if (await Deno.readTextFile(stamp).catch(() => "") === wanted) return;
-  console.log("Installing packages with npm");
+  // npm empties the folder that a link leads to, which is another tree's.
+  const { isSymlink } = await Deno.lstat(modules).catch(() => ({ isSymlink: false }));
+  if (isSymlink) throw new Error(`Cannot install packages: ${modules} is a link; remove it, or install where it leads`);
+  console.log(`Installing packages with npm${folder === ROOT ? "" : ` in ${folder.slice(ROOT.length + 1)}`}`);
   const args = [...command, "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder];
   const { code, output } = await run([npm("npm"), ...args], { capture: true });
   if (code !== 0) throw new Error(`npm ${command[0]} failed:\n${output}`);

@@ -1,0 +1,131 @@
+// Runs the programs of tests/packages on all runtimes, with and without `register`, and writes docs/compatibility.md.
+
+import {
+  CALLS,
+  largest,
+  type Package,
+  PACKAGES,
+  quiet,
+  type Ran,
+  registered,
+  runProgram,
+  versionOf,
+} from "../tests/packages/packages.ts";
+import { chooseConfig, findRuntimes, installPackages, ROOT, type Runtime } from "./tools.ts";
+
+/** What came of a program on a runtime. */
+interface Row {
+  readonly runtime: string;
+  readonly package: Package;
+  /** How it calls for its modules, as told without the cache. */
+  readonly calls: readonly string[];
+  /** What was not as without the cache. */
+  readonly differences: readonly string[];
+  /** Where the largest module came from, process by process. */
+  readonly from: readonly string[];
+}
+
+/** How many processes in a row look the same modules up; what the earlier ones had made is waited for. */
+const PROCESSES = 3;
+
+/** Runs a program without the cache, and then in processes that share a directory. */
+async function rowOf(each: Package, { name: runtime, command }: Runtime, directory: string): Promise<Row> {
+  const plain = await runProgram(each, { runtime, command });
+  if (plain.code !== 0) throw new Error(`${each.program} ended with ${plain.code} on ${runtime}:\n${plain.stderr}`);
+  const told = await runProgram(each, { runtime, command, preload: CALLS });
+  const differences: string[] = [];
+  const from: string[] = [];
+  for (let process = 0; process < PROCESSES; process++) {
+    const ran = await runProgram(each, { runtime, command, ...registered(directory) });
+    differences.push(...differencesOf(plain, ran));
+    from.push(largest(ran)?.from ?? "nowhere");
+    await quiet(directory);
+  }
+  return { runtime, package: each, calls: callsIn(told), differences, from };
+}
+
+function differencesOf(plain: Ran, ran: Ran): string[] {
+  return [
+    ...ran.code === plain.code ? [] : [`ended with ${ran.code}`],
+    ...ran.stdout === plain.stdout ? [] : ["printed something else"],
+    ...ran.complaints,
+  ];
+}
+
+function callsIn({ stderr }: Ran): string[] {
+  const calls = JSON.parse(stderr.match(/^calls: (.*)$/m)?.[1] ?? "[]") as { name: string; bytes?: number }[];
+  return calls.map(({ name, bytes }) => `\`${name}\`, ${bytes === undefined ? "?" : (bytes / 1e6).toFixed(1)} MB`);
+}
+
+/** The calls, once where all runtimes agree. */
+function callsOf(rows: readonly Row[]): string {
+  const byCalls = Map.groupBy(rows, ({ calls }) => counted(calls));
+  if (byCalls.size === 1) return [...byCalls.keys()][0]!;
+  return [...byCalls].map(([calls, rows]) => `${calls} (${rows.map(({ runtime }) => runtime).join(", ")})`).join("; ");
+}
+
+function counted(calls: readonly string[]): string {
+  const groups = [...Map.groupBy(calls, (call) => call)];
+  return groups.map(([call, { length }]) => length > 1 ? `${call}, ${length} times` : call).join("; ");
+}
+
+/** Where the largest module came from in the second process; which one had it from the disk, if that was a later one. */
+function fromOf({ from: [, second = "", ...later], differences }: Row): string {
+  if (differences.length > 0) return `**${differences.join(", ")}**`;
+  if (second === "disk" || !later.includes("disk")) return second;
+  return `${second}, then disk`;
+}
+
+function pageOf(rows: readonly Row[], runtimes: readonly Runtime[]): string {
+  const names = runtimes.map(({ name }) => name);
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const byName = PACKAGES.toSorted((one, other) => one.program < other.program ? -1 : 1);
+  const table = byName.map((each) => {
+    const own = rows.filter(({ package: { name } }) => name === each.name);
+    const isSame = own.every(({ differences }) => differences.length === 0);
+    return line([`\`${each.name}\``, versionOf(each), callsOf(own), isSame ? "yes" : "**no**", ...own.map(fromOf)]);
+  });
+  const heading = ["package", "version", "what it calls", "same output", ...names];
+  return `${INTRODUCTION}
+Run on ${new Date().toISOString().slice(0, 10)}, ${Deno.build.os} ${Deno.build.arch}, ${names.join(", ")}:
+
+${[line(heading), line(heading.map(() => "---")), ...table].join("\n")}
+`;
+}
+
+const INTRODUCTION = `# Compatibility
+
+Programs that use real packages, with \`register\` and without it. Each program prints what came out of work done in wasm;
+they are in \`tests/packages\`.
+
+- **what it calls**: for modules of 4 KB or more, measured without the cache.
+- **same output**: whether each of three processes with \`register\` that share a directory ended and printed as the
+  process without it, on every runtime.
+- Under each runtime: where the largest module came from in the second process. Node 22 and 24 keep machine code, which
+  is made after a process has ended, and was waited for; \`compiled, then disk\` means that the third process had it, as
+  for the first program in a directory (\`pyodide\` here): V8 is tried out there before anything is made. The others keep
+  the code: \`disk\` there means that it was found, and the module compiled from it.
+
+This page is written by \`npx -y deno@2.9.6 task compatibility\`. The tests run the same programs
+(\`tests/packages_test.ts\`).
+`;
+
+const config = await chooseConfig();
+await installPackages();
+const runtimes = await findRuntimes(config);
+const rows: Row[] = [];
+for (const runtime of runtimes) {
+  const directory = await Deno.makeTempDir({ prefix: "wasm-module-cache-" });
+  for (const each of PACKAGES) {
+    const row = await rowOf(each, runtime, directory);
+    console.log(
+      `${runtime.name}  ${each.name}  ${row.from.join(", ")}  ${row.differences.join(", ") || "same output"}`,
+    );
+    rows.push(row);
+  }
+  await Deno.remove(directory, { recursive: true });
+}
+const path = `${ROOT}/docs/compatibility.md`;
+await Deno.writeTextFile(path, pageOf(rows, runtimes));
+await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", "--config", `${ROOT}/${config}`, path] }).output();
+Deno.exit(rows.some(({ differences }) => differences.length > 0) ? 1 : 0);
