@@ -14,8 +14,15 @@ import type { Bytes, Platform } from "./platform/platform.ts";
 export interface Known<M> {
   /** SHA-256 of the code, hexadecimal, as the caller says. */
   readonly digest?: string;
-  /** The code itself, where nobody else has it, with its digest as it was computed, and the step that compiles it. */
-  readonly received?: { readonly code: Bytes; readonly codeDigest: Bytes; readonly compile?: Effect<M> };
+  /** The code itself, where nobody else has it, with its digest as it was computed. */
+  readonly received?: {
+    readonly code: Bytes;
+    readonly codeDigest: Bytes;
+    /** Gives the module, where it was compiled already. */
+    readonly compile?: Effect<M>;
+    /** It was just read from a copy in the directory. */
+    readonly isCopy?: boolean;
+  };
 }
 
 interface Located<M> {
@@ -77,7 +84,7 @@ function* fly<M>(context: Context<M>, code: Bytes, { digest, received }: Known<M
     if (isWrong && !flight.isJoined) throw wrongDigest(digest, actual);
     const known = yield* findByDigest(context, actual);
     if (!known) flights.announce(flight, actual);
-    const located = known ?? (yield* makeSlot(context, { code, codeDigest, compile }));
+    const located = known ?? (yield* makeSlot(context, { code, codeDigest, compile, isCopy: received?.isCopy }));
     flight.land(located.slot);
     if (isWrong) throw wrongDigest(digest, actual);
     return located;
@@ -116,12 +123,12 @@ const JOINED = "another lookup was making it";
 
 function* makeSlot<M>(
   context: Context<M>,
-  { code, codeDigest, compile }: { code: Bytes; codeDigest: Bytes; compile: Effect<M> },
+  { code, codeDigest, compile, isCopy }: { code: Bytes; codeDigest: Bytes; compile: Effect<M>; isCopy?: boolean },
 ): Operation<Located<M>> {
   const { engine, memory } = context;
   const { length } = code;
   const address = yield* addressOf(context, codeDigest);
-  const { module, ...provenance } = yield* make({ context, code, address, compile });
+  const { module, ...provenance } = yield* make({ context, code, address, compile, isCopy });
   if (code.length !== length) throw new TypeError(`Cannot keep code: engine "${engine.id}" transferred it away`);
   const digest = toHex(codeDigest);
   // A synchronous lookup may have been faster: memory gives one module for a code.

@@ -20,6 +20,8 @@ export interface Work<M> {
   readonly address: Address;
   /** The step that compiles the code; begun already where no artifact can save it. */
   readonly compile: Effect<M>;
+  /** The code was just read from a copy in the directory: to look whether there is one would only cost time. */
+  readonly isCopy?: boolean;
 }
 
 /** A module, and how it was come by. */
@@ -62,7 +64,7 @@ export function* make<M>(work: Work<M>): Operation<Made<M>> {
 function* makeByCopy<M>(work: StoredWork<M>): Operation<Made<M>> {
   const { address: { key }, code, storage: { behind } } = work;
   yield* perform(behind.settle(key));
-  const found = yield* read(work, code);
+  const found = work.isCopy ? code : yield* read(work, code);
   if (!("mayWrite" in found)) {
     return { module: yield* perform(work.compile), from: "disk", reason: "the engine keeps code: compiled from it" };
   }

@@ -6,9 +6,8 @@ import type { Context, Storage } from "../context.ts";
 import type { Address } from "../disk_tier.ts";
 import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
-import { addressIn, folderIn } from "../lookup.ts";
+import { addressIn, folderIn, type Known } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
-import type { Received } from "../streaming.ts";
 import { isPolicy, type StoredPolicy } from "./policy.ts";
 
 /** What is known of a name: a URL, or a digest that somebody pinned. */
@@ -49,10 +48,10 @@ export class Shelf {
   }
 
   /** Finds code. */
-  async code(digest: string): Promise<Pick<Required<Received<never>>, "code" | "codeDigest"> | undefined> {
+  async code(digest: string): Promise<Known<never>["received"]> {
     const codeDigest = fromHex(digest);
     const code = await runAsync(this.#read(CODE, codeDigest));
-    return code && { code, codeDigest };
+    return code && { code, codeDigest, isCopy: true };
   }
 
   /** Notes something, and has it written soon. */

@@ -10,21 +10,23 @@ interface CallSite {
  * @param called The function.
  */
 export function isCalledByNode(called: (...given: never[]) => unknown): boolean {
-  const V8 = Error as typeof Error & {
+  const V8 = Error as unknown as {
     captureStackTrace?(holder: object, below: unknown): void;
+    prepareStackTrace?: unknown;
   };
   if (!V8.captureStackTrace) return false;
-  const { prepareStackTrace, stackTraceLimit } = V8 as unknown as Record<string, unknown>;
-  const holder: { stack?: CallSite[] } = {};
+  const { prepareStackTrace, stackTraceLimit } = V8 as Record<string, unknown>;
+  const holder: { stack?: unknown } = {};
+  // Where somebody has put these properties out of reach, nothing is known.
+  Reflect.set(V8, "stackTraceLimit", 1);
+  Reflect.set(V8, "prepareStackTrace", (_error: unknown, sites: CallSite[]) => sites);
   try {
-    Object.assign(V8, { stackTraceLimit: 1, prepareStackTrace: (_error: unknown, sites: CallSite[]) => sites });
     V8.captureStackTrace(holder, called);
-    return holder.stack?.[0]?.getFileName()?.startsWith("node:") ?? false;
-  } catch {
-    // Somebody has put these properties out of reach.
-    return false;
+    const [site] = Array.isArray(holder.stack) ? holder.stack as CallSite[] : [];
+    return site?.getFileName()?.startsWith("node:") ?? false;
   } finally {
-    Object.assign(V8, { prepareStackTrace, stackTraceLimit });
+    Reflect.set(V8, "stackTraceLimit", stackTraceLimit);
+    Reflect.set(V8, "prepareStackTrace", prepareStackTrace);
     if (prepareStackTrace === undefined) Reflect.deleteProperty(V8, "prepareStackTrace");
   }
 }
