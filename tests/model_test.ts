@@ -41,14 +41,14 @@ interface Expected {
   readonly most?: number;
   /** How many entries there may be at the end. */
   readonly entries?: readonly number[];
-  /** `"once"`: takes seconds, and what it runs is the same everywhere: on Deno only. `"long"`: takes minutes. */
+  /** `"once"`: takes seconds, and what it runs is the same everywhere: on Bun only, which is fastest. `"long"`: takes minutes. */
   readonly cost?: "once" | "long";
 }
 
 function whyNot(cost: Expected["cost"]): string | false {
   if (process.env.TEST_LONG || cost === undefined) return false;
   if (cost === "long") return "takes minutes: set TEST_LONG=1";
-  return thisRuntime().startsWith("Deno") ? false : "explored on Deno: what it runs is the same everywhere";
+  return thisRuntime().startsWith("Bun") ? false : "explored on Bun: what it runs is the same everywhere";
 }
 
 /** Explores a scenario; where nobody dies each way through it compiles from `least` to `most` times. */
