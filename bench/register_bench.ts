@@ -6,13 +6,14 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { medianOfCold, printTable, ROOT, runtime } from "./_tools.ts";
 
-const isDeno = runtime.startsWith("Deno");
-const isNode = runtime.startsWith("Node");
 // Node users get JavaScript, as JSR's npm packages have it: the task packs it. Deno and Bun take the TypeScript.
-const register = isNode ? join(dirname(process.env.BENCH_PACKED ?? ""), "register.js") : join(ROOT, "register.ts");
-const command = isDeno
-  ? ["run", "-A", "--no-lock", "--config", process.env.BENCH_CONFIG ?? "deno.json", "--preload", register]
-  : [isNode ? "--import" : "--preload", register];
+const register = runtime.startsWith("Node")
+  ? join(dirname(process.env.BENCH_PACKED ?? ""), "register.js")
+  : join(ROOT, "register.ts");
+/** Deno finds the packages as Node does when it has no config. */
+const [option, ...before] = runtime.startsWith("Deno")
+  ? ["--preload", "run", "-A", "--no-lock", "--no-config", "--node-modules-dir=manual"]
+  : [runtime.startsWith("Bun") ? "--preload" : "--import"];
 const folder = mkdtempSync(join(ROOT, ".cache-"));
 
 /** Ten modules of 3 KB, compiled in both ways. */
@@ -55,9 +56,8 @@ const FACTORIES: Record<string, string> = {
 
 /** Runs a script in a process of its own; gives its time, and what it printed. */
 function run(path: string, isRegistered: boolean): { ms: number; printed: string } {
-  const withoutPreload = isDeno ? command.slice(0, -2) : [];
+  const args = [...before, ...isRegistered ? [option!, register] : [], path];
   const start = performance.now();
-  const args = [...isRegistered ? command : withoutPreload, path];
   const env = { ...process.env, WASM_CACHE_ENGINE: "host" };
   const { status, stderr, stdout } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", env });
   if (status !== 0) throw new Error(stderr);

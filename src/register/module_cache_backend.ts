@@ -7,7 +7,9 @@ import { hostEngine } from "../engine/host.ts";
 import { native } from "../engine/native.ts";
 import type { ModuleCacheOptions } from "../options.ts";
 import { checkResponse } from "../streaming.ts";
-import { v8Engine } from "../v8/engine.ts";
+import { detectPlatform } from "../platform/detect.ts";
+import { requireSync } from "../platform/require.ts";
+import type { V8EngineFactory } from "../v8/engine.ts";
 import type { Settings } from "./settings.ts";
 
 /** Compiles through one cache; each call gives a module of its own, as the runtime's calls do. */
@@ -54,11 +56,17 @@ function optionsOf(settings: Settings, trace: (line: string) => void): ModuleCac
 }
 
 function engineOf({ engine }: Settings, trace: (line: string) => void): { engine: Engine; paysOnDisk: boolean } {
-  const { available, reason } = v8Engine.available();
+  const v8Engine = engine === "host" ? undefined : loadV8Engine();
+  const { available, reason } = v8Engine?.available() ?? { available: false, reason: "this is not Node, or a bundle" };
   if (engine === "v8" && !available) trace(`the V8 engine is not available: ${reason}`);
-  return engine === "host" || !available
-    ? { engine: hostEngine(), paysOnDisk: false }
-    : { engine: v8Engine(), paysOnDisk: true };
+  return available ? { engine: v8Engine!(), paysOnDisk: true } : { engine: hostEngine(), paysOnDisk: false };
+}
+
+/** Deno would load its files with every program, if they were imported here; only Node can use them. */
+function loadV8Engine(): V8EngineFactory | undefined {
+  if (detectPlatform().name !== "node") return undefined;
+  const loaded = requireSync(import.meta.url, "../v8/engine") as { v8Engine?: V8EngineFactory } | undefined;
+  return typeof loaded?.v8Engine === "function" ? loaded.v8Engine : undefined;
 }
 
 function isResponse(response: unknown): response is Response {

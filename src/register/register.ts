@@ -11,6 +11,9 @@ import { isOff, readSettings, type Settings } from "./settings.ts";
 const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreaming", "Module"] as const;
 type Name = typeof NAMES[number];
 type Call = (...given: unknown[]) => Promise<unknown>;
+type Served = Promise<unknown> | undefined;
+/** What was called in the place of a call: its caller is who called that. */
+type Trap = (...given: never[]) => unknown;
 
 interface Replaced {
   readonly holder: object;
@@ -64,10 +67,10 @@ export function unregister(): void {
 const replacements: Partial<Record<Name, unknown>> = native.Module ? makeReplacements(native.Module) : {};
 
 function makeReplacements(NativeModule: typeof native.Module): Record<Name, unknown> {
-  const calls: Record<Exclude<Name, "Module">, (target: Call, given: unknown[]) => Promise<unknown> | undefined> = {
-    compile: (_target, [code, options]) => compiled(code, options),
-    instantiate: (_target, [code, imports, options]) => {
-      const module = isImports(imports) ? compiled(code, options) : undefined;
+  const calls: Record<Exclude<Name, "Module">, (target: Call, given: unknown[], trap: Trap) => Served> = {
+    compile: (_target, [code, options], trap) => compiled(code, options, trap),
+    instantiate: (_target, [code, imports, options], trap) => {
+      const module = isImports(imports) ? compiled(code, options, trap) : undefined;
       return module && instantiated("instantiate", module, imports as WebAssembly.Imports | undefined);
     },
     compileStreaming: (target, given) => given[1] === undefined ? streamed(target, given) : undefined,
@@ -76,7 +79,7 @@ function makeReplacements(NativeModule: typeof native.Module): Record<Name, unkn
   };
   const proxies = Object.entries(calls).map(([name, call]) => {
     const apply: ProxyHandler<Call>["apply"] = (target, self, given) =>
-      (isServed() && !isCalledByNode(apply!) ? call(target, given) : undefined) ?? Reflect.apply(target, self, given);
+      (isServed() ? call(target, given, apply!) : undefined) ?? Reflect.apply(target, self, given);
     const target = native[name as keyof typeof calls] as Call | undefined;
     return [name, target && new Proxy(target, { apply })];
   });
@@ -107,9 +110,9 @@ function alone<T>(body: () => T): T {
 }
 
 /** A promise of the module where the cache serves the code. */
-function compiled(code: unknown, options: unknown): Promise<WebAssembly.Module> | undefined {
+function compiled(code: unknown, options: unknown, trap: Trap): Promise<WebAssembly.Module> | undefined {
   const bytes = options === undefined ? worthwhile(code) : undefined;
-  if (!bytes) return undefined;
+  if (!bytes || isCalledByNode(trap)) return undefined;
   const backend = alone(() => backendNow(settings!));
   if (backend) return alone(() => backend.compile(bytes));
   // What the caller does to the code after the call changes nothing.
