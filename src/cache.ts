@@ -6,7 +6,7 @@ import type { DiskStatus } from "./directory.ts";
 import { runAsync, runSync } from "./effect.ts";
 import type { CompileOptions } from "./engine/native.ts";
 import { entryPath } from "./key.ts";
-import { Loader, type LoadOptions } from "./load/load.ts";
+import type { Loader, LoadOptions } from "./load/load.ts";
 import { folderIn, keyOf, lookup } from "./lookup.ts";
 import type { PruneResult } from "./prune.ts";
 import { checkConcurrency, digestOf, type ModuleCacheOptions, openContext } from "./options.ts";
@@ -73,7 +73,7 @@ export interface CacheStats extends Readonly<Counters> {
  */
 export class ModuleCache<M = WebAssembly.Module> {
   readonly #context: Context<M>;
-  readonly #loader: Loader<M>;
+  #loading: Promise<Loader<M>> | undefined;
 
   /**
    * Makes a cache; touches no file yet.
@@ -87,7 +87,6 @@ export class ModuleCache<M = WebAssembly.Module> {
       throw new TypeError(`Cannot make cache: its options must be an object, not ${describe(options)}`);
     }
     this.#context = openContext(options);
-    this.#loader = new Loader(this.#context);
   }
 
   /**
@@ -207,7 +206,7 @@ export class ModuleCache<M = WebAssembly.Module> {
    * @throws The reason of the signal, the system's error for a file, or the engine's own when it refuses the code.
    */
   async load(url: string | URL, options: LoadOptions = {}): Promise<M> {
-    return await this.#loader.load(url, options);
+    return await (await this.#loader()).load(url, options);
   }
 
   /**
@@ -244,7 +243,7 @@ export class ModuleCache<M = WebAssembly.Module> {
     // What is being written would come back. A write that fails leaves nothing to remove, and flush tells of it.
     await storage?.behind.settleAll();
     const { engine, platform } = this.#context;
-    await this.#loader.clear(storage);
+    await (await this.#loader()).clear(storage);
     if (storage) await runAsync(storage.disk.clear(await runAsync(folderIn(platform, engine.id))));
   }
 
@@ -319,6 +318,11 @@ export class ModuleCache<M = WebAssembly.Module> {
     } finally {
       this.clearMemory();
     }
+  }
+
+  /** Its files are loaded when they are needed: many programs load nothing by URL. */
+  #loader(): Promise<Loader<M>> {
+    return this.#loading ??= import("./load/load.ts").then(({ Loader }) => new Loader(this.#context));
   }
 
   /** The disk side, where entries may be changed. */
