@@ -18,7 +18,7 @@ async function testAll(runtimes: readonly Runtime[], config: string): Promise<Ta
   };
   const sum: Tally = { passed: 0, failed: 0, skipped: 0 };
   const counts = new Set<number>();
-  const left = [...runtimes];
+  const left = inTurn(runtimes);
   const testLeft = async () => {
     for (let runtime; (runtime = left.shift()) !== undefined;) {
       const { code, output } = await run(testCommand(runtime, config), { env, capture: true });
@@ -38,6 +38,16 @@ async function testAll(runtimes: readonly Runtime[], config: string): Promise<Ta
     sum.failed++;
   }
   return sum;
+}
+
+/** Node 22 and 24 wait for processes of low priority: the two at once would wait for each other's. */
+function inTurn(runtimes: readonly Runtime[]): Runtime[] {
+  const turns = ["Node 22", "Bun", "Deno", "Node 24"];
+  const turnOf = ({ name }: Runtime) => {
+    const turn = turns.findIndex((start) => name.startsWith(start));
+    return turn < 0 ? turns.length : turn;
+  };
+  return [...runtimes].sort((a, b) => turnOf(a) - turnOf(b));
 }
 
 /** The closing line. */

@@ -14,11 +14,13 @@ export interface Package {
   readonly program: string;
   /** How many times the program compiles a module of 4 KB or more. */
   readonly compiles: number;
+  /** It takes seconds to start. */
+  readonly isSlow?: boolean;
 }
 
 /** All packages, those that take longest first. */
 export const PACKAGES: readonly Package[] = [
-  { name: "pyodide", program: "pyodide.mjs", compiles: 1 },
+  { name: "pyodide", program: "pyodide.mjs", compiles: 1, isSlow: true },
   { name: "esbuild-wasm", program: "esbuild_wasm.mjs", compiles: 1 },
   { name: "@duckdb/duckdb-wasm", program: "duckdb_wasm.mjs", compiles: 1 },
   { name: "@swc/wasm", program: "swc_wasm.mjs", compiles: 1 },
