@@ -109,7 +109,7 @@ explored("model: a writer beside a prune, one dies at any step", {
   before: ["old0"],
   isLater,
   deaths: 1,
-}, { cost: "once" });
+}, { cost: "long" });
 explored("model: a writer beside the prune that removes its empty folder", { tasks: [a(1), prune(2)], before: [] }, {
   entries: [1],
 });
