@@ -33,6 +33,11 @@ export class WriteBehind {
     if (!this.#isDraining) this.#drain();
   }
 
+  /** Tells whether a write of a key is pending. */
+  has(key: string): boolean {
+    return this.#pending.has(key);
+  }
+
   /** Has a pending write done now. A synchronous run does it itself, even if it is under way in the background. */
   settle(key: string): Effect<void> {
     return {

@@ -13,7 +13,7 @@ import { type Note, Shelf } from "../src/load/shelf.ts";
 import { openContext } from "../src/options.ts";
 import { PROBE } from "../src/v8/probe.ts";
 import { type Answer, WASM, withServer } from "./_server.ts";
-import { bytes, EMPTY_MODULE, entriesIn, inDirectory, TextEngine } from "./_tools.ts";
+import { bytes, EMPTY_MODULE, entriesIn, inDirectory, realModule, TextEngine } from "./_tools.ts";
 
 const options = { timeout: 60_000 };
 const FRESH = { ...WASM, "cache-control": "max-age=600" };
@@ -57,6 +57,22 @@ async function asks(
 test("a fresh response is not asked for again, by any process", options, async () => {
   assertEquals(await asks({ headers: FRESH, body: PROBE }, [{}, {}, {}]), ["new", "", ""]);
 });
+
+test(
+  "code that comes by HTTP is written once, and a note of where it came from",
+  options,
+  () =>
+    inDirectory((directory) =>
+      withServer(() => ({ headers: FRESH, body: realModule("sqlite") }), async ({ url }) => {
+        for (let i = 0; i < 10; i++) {
+          const cache = strict(`${directory}/${i}`);
+          await cache.load(url);
+          await cache.flush();
+          assertEquals([cache.stats().writes, entriesIn(`${directory}/${i}`).length], [2, 2]);
+        }
+      })
+    ),
+);
 
 test("a stale response is asked for with its validators, and used where it did not change", options, async () => {
   const answer = (validator?: string) => validator ? { status: 304, headers: STALE } : { headers: STALE, body: PROBE };

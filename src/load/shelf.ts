@@ -96,6 +96,8 @@ export class Shelf {
     const { platform, storage } = this.#context;
     if (typeof storage === "string" || storage.directory.mustNotRead || storage.directory.mustNotWrite) return;
     const address = await runAsync(addressIn(platform, id, digest));
+    // The lookup may be writing the same copy.
+    if (id === CODE && storage.behind.has(address.key)) return;
     storage.behind.schedule(address.key, payload.length, () => this.#write(storage, address, payload, id === CODE));
   }
 
