@@ -3,6 +3,7 @@
 import { type Effect, type Operation, perform } from "./effect.ts";
 import { FORMAT_VERSION } from "./entry.ts";
 import { CacheError, systemCode } from "./errors.ts";
+import { toUtf8 } from "./platform/globals.ts";
 import type { Files } from "./platform/platform.ts";
 
 /** What the disk tier can do here, and why not more. */
@@ -30,7 +31,7 @@ export interface Refusal {
 }
 
 /** Marks the directory for backup programs: https://bford.info/cachedir/ */
-const CACHEDIR_TAG = new TextEncoder().encode(
+const CACHEDIR_TAG = toUtf8(
   "Signature: 8a477f597d28d172789f06886806bc55\n# Compiled WebAssembly modules. Safe to delete at any time.\n",
 );
 

@@ -11,6 +11,7 @@
 // trusted without reading what follows. The payload is checked by whichever of its two digests costs less; under an HMAC
 // by SHA-256 alone, for XXH3 finds damage and not malice.
 
+import { toUtf8 } from "./platform/globals.ts";
 import type { Bytes } from "./platform/platform.ts";
 
 /** Version of the format; part of every key and of the directory's layout. */
@@ -22,7 +23,7 @@ export const HEADER_BYTES = 168;
 /** Length of the part of a header that the seal covers, bytes. */
 export const SEALED_BYTES = 136;
 
-const MAGIC = new TextEncoder().encode("WASM-MC\n");
+const MAGIC = toUtf8("WASM-MC\n");
 const FLAG_XXH3 = 1;
 const FLAG_SIGNED = 2;
 

@@ -1,13 +1,14 @@
 // Keys: what makes an entry the right one. Digest of the code, identity of the engine, version of the format. Pure.
 
 import { FORMAT_VERSION } from "./entry.ts";
+import { toUtf8 } from "./platform/globals.ts";
 import type { Bytes } from "./platform/platform.ts";
 
 /** Length of a SHA-256, bytes. */
 export const DIGEST_BYTES = 32;
 
 /** Marks the bytes as ours, so that no other use of SHA-256 gives the same key. */
-const DOMAIN = new TextEncoder().encode("wasm-module-cache key");
+const DOMAIN = toUtf8("wasm-module-cache key");
 
 /**
  * Bytes whose SHA-256 is the key: a fixed frame, so that no two different parts run together.

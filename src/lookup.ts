@@ -8,6 +8,7 @@ import { compiling, keepsCode } from "./engine/calls.ts";
 import { engineFolder, entryPath, keyMaterial, toHex } from "./key.ts";
 import { make } from "./make.ts";
 import type { Slot } from "./memory_tier.ts";
+import { toUtf8 } from "./platform/globals.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
 
 /** What is known of a code that is looked up. */
@@ -165,7 +166,7 @@ export function* folderIn(platform: Platform, id: string): Operation<string> {
 }
 
 function* idDigest(platform: Platform, id: string): Operation<Bytes> {
-  return yield* perform(platform.sha256(new TextEncoder().encode(id)));
+  return yield* perform(platform.sha256(toUtf8(id)));
 }
 
 /** Name of an entry. */

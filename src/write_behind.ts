@@ -1,6 +1,7 @@
 // Writes that their callers do not wait for, by key. A lookup of the same key in this process sees them done.
 
 import { type Effect, type Operation, runAsync, runSync } from "./effect.ts";
+import { setTimer } from "./platform/globals.ts";
 
 /** Bytes that may wait to be written; what comes on top is not written. */
 const MAX_PENDING_BYTES = 256 * 1024 * 1024;
@@ -64,6 +65,8 @@ export class WriteBehind {
       const isWanted = this.#pending.get(key) === pending && (only === undefined || only === key);
       if (isWanted) await this.#runNoted(key, pending);
     }
+    // Where the timer of a drain is a fake that never comes, what is scheduled next sets another.
+    if (this.#pending.size === 0) this.#isDraining = false;
   }
 
   /** {@linkcode settleAll}; rejects with the first error of writes that nobody waited for. */
@@ -77,7 +80,7 @@ export class WriteBehind {
   async #drain(): Promise<void> {
     this.#isDraining = true;
     // A task of its own: the caller's code runs first. It keeps the process alive until the writes are done.
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise<void>((resolve) => setTimer(resolve, 0));
     for (let next; (next = this.#pending.entries().next().value) !== undefined;) await this.#runNoted(...next);
     this.#isDraining = false;
   }

@@ -53,11 +53,11 @@ test("the ports import nothing of ours but types", () => {
 test("imports go one way", () => {
   // What each file may know: the names of those below it.
   const layers: [RegExp, RegExp][] = [
-    [/^src\/(effect|errors|entry)\.ts$/, /^src\/platform\/platform\.ts$/],
-    [/^src\/(key|code|checksum)\.ts$/, /^src\/(entry|effect|platform\/platform)\.ts$/],
+    [/^src\/(effect|errors|entry)\.ts$/, /^src\/platform\/(globals|platform)\.ts$/],
+    [/^src\/(key|code|checksum)\.ts$/, /^src\/(entry|effect|platform\/(globals|platform))\.ts$/],
     [/^src\/code_index\.ts$/, /^$/],
     [/^src\/memory_tier\.ts$/, /^src\/(code_index|platform\/platform)\.ts$/],
-    [/^src\/directory\.ts$/, /^src\/(effect|entry|errors|platform\/platform)\.ts$/],
+    [/^src\/directory\.ts$/, /^src\/(effect|entry|errors|platform\/(globals|platform))\.ts$/],
     [/^src\/locks\.ts$/, /^src\/(directory|effect|errors|platform\/platform)\.ts$/],
     [/^src\/(account|prune)\.ts$/, /^src\/(directory|effect|errors|key|platform\/platform)\.ts$/],
     [/^src\/housekeeping\.ts$/, /^src\/(account|locks|prune|directory|effect|errors|platform\/platform)\.ts$/],
@@ -69,11 +69,11 @@ test("imports go one way", () => {
     [/^src\/standard\.ts$/, /^src\/(code|context|effect|lookup|streaming|engine\/(engine|native))\.ts$/],
     [
       /^src\/load\//,
-      /^src\/(load\/\w+|streaming|lookup|key|context|effect|errors|disk_tier|platform\/platform)\.ts$/,
+      /^src\/(load\/\w+|streaming|lookup|key|context|effect|errors|disk_tier|platform\/(globals|platform))\.ts$/,
     ],
     [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
-    [/^src\/engine\//, /^src\/(engine\/\w+|effect)\.ts$/],
-    [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host|native)|platform\/node_files|cache|key)\.ts$/],
+    [/^src\/engine\//, /^src\/(engine\/\w+|code|effect|platform\/globals)\.ts$/],
+    [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host|native)|platform\/(globals|node_files)|cache|key)\.ts$/],
     [
       /^src\/register\//,
       /^src\/(register\/\w+|engine\/(engine|host|native)|v8\/engine|cache|context|options|streaming|platform\/(caller|detect|environment|require))\.ts$/,

@@ -22,15 +22,15 @@ export interface Native
   compileStreaming?(source: Response | PromiseLike<Response>, options?: CompileOptions): Promise<WebAssembly.Module>;
   /** Instantiates what arrives; not every runtime can. */
   readonly instantiateStreaming?: typeof WebAssembly.instantiateStreaming;
-  /** Another object over the same compiled code. */
-  structuredClone<T>(value: T): T;
+  /** Another object over the same compiled code; the same one where the runtime clones nothing, as under jsdom. */
+  share(module: WebAssembly.Module): WebAssembly.Module;
 }
 
 /** Some processes have no WebAssembly: V8 without a compiler has none. */
 const namespace = (globalThis.WebAssembly ?? {}) as typeof WebAssembly;
 const { CompileError, Global, Instance, Memory, Module, Table } = namespace;
 const { compile, compileStreaming, instantiate, instantiateStreaming } = namespace;
-const { structuredClone } = globalThis;
+const { structuredClone } = globalThis as { structuredClone?<T>(value: T): T };
 
 /** The namespace. */
 export const native: Native = {
@@ -44,5 +44,11 @@ export const native: Native = {
   compileStreaming,
   instantiate,
   instantiateStreaming,
-  structuredClone: (value) => structuredClone(value),
+  share,
 };
+
+function share(module: WebAssembly.Module): WebAssembly.Module {
+  const clone = structuredClone?.(module) ?? module;
+  // Jest and Vitest run programs in a realm of their own, and lend it the `structuredClone` of another.
+  return clone instanceof Module ? clone : Object.setPrototypeOf(clone, Module.prototype);
+}

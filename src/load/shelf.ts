@@ -7,6 +7,7 @@ import type { Address } from "../disk_tier.ts";
 import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import { addressIn, folderIn, type Known } from "../lookup.ts";
+import { fromUtf8, toUtf8 } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { isPolicy, type StoredPolicy } from "./policy.ts";
 
@@ -57,7 +58,7 @@ export class Shelf {
   /** Notes something, and has it written soon. */
   async keepNote(name: string, note: Note): Promise<void> {
     this.#notes.set(name, note);
-    await this.#keep(NOTES, await this.#digestOf(name), new TextEncoder().encode(JSON.stringify(note)));
+    await this.#keep(NOTES, await this.#digestOf(name), toUtf8(JSON.stringify(note)));
   }
 
   /** Has code written soon, unless it is there. */
@@ -72,7 +73,7 @@ export class Shelf {
   }
 
   async #digestOf(name: string): Promise<Bytes> {
-    return await runAsync(perform(this.#context.platform.sha256(new TextEncoder().encode(name))));
+    return await runAsync(perform(this.#context.platform.sha256(toUtf8(name))));
   }
 
   /** Every fault is a miss. */
@@ -120,7 +121,7 @@ export class Shelf {
 /** Reads a note: whoever can write the directory may have written anything. */
 async function noteOf(bytes: Bytes): Promise<Note | undefined> {
   try {
-    const { digest, location, policy } = JSON.parse(new TextDecoder().decode(bytes)) as Note;
+    const { digest, location, policy } = JSON.parse(fromUtf8(bytes)) as Note;
     const isDigest = digest === undefined || /^[0-9a-f]{64}$/.test(digest);
     const isLocation = location === undefined || /^https?:$/.test(new URL(location).protocol);
     const isComplete = isDigest && isLocation && (policy === undefined || await isPolicy(policy));

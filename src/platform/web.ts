@@ -1,6 +1,7 @@
 // The platform of runtimes that have only web standards (browsers, edge): no files. The others start from it.
 
 import { CannotWait, type Effect, immediate } from "../effect.ts";
+import { clock, now, setTimer } from "./globals.ts";
 import type { Bytes, Platform } from "./platform.ts";
 
 /** From this length on the native compare is worth its start: Deno takes 8 ms to set `Buffer` up, at the first such call. */
@@ -9,8 +10,8 @@ const NATIVE_COMPARE_BYTES = 16 * 1024;
 /** What web standards offer. It has no synchronous SHA-256. */
 export const webPlatform: Platform = {
   name: "web",
-  clock: () => performance.now(),
-  now: () => Date.now(),
+  clock,
+  now,
   pause,
   sha256: (bytes) => ({
     name: "sha256",
@@ -57,7 +58,7 @@ function pause(delayMs: number): Effect<boolean> {
   return {
     name: "pause",
     sync: () => false,
-    async: () => new Promise((resolve) => setTimeout(() => resolve(true), delayMs)),
+    async: () => new Promise((resolve) => setTimer(() => resolve(true), delayMs)),
   };
 }
 

@@ -31,8 +31,8 @@ export function makeBackend(settings: Settings): Backend {
   const given = new WeakSet<WebAssembly.Module>();
   const own = ({ elapsedMs, from, key, module }: Resolved, bytes: number | string) => {
     trace(`${from} ${key} ${bytes} bytes ${elapsedMs.toFixed(2)} ms`);
-    // Who gets the module first has it to himself; structured clones share the compiled code.
-    if (given.has(module)) return native.structuredClone(module);
+    // Who gets the module first has it to himself; others share the compiled code.
+    if (given.has(module)) return native.share(module);
     given.add(module);
     return module;
   };

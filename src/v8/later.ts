@@ -6,6 +6,7 @@ import type { EntryPlace } from "../engine/engine.ts";
 import { graded, isAtLeast, profileOf } from "./artifact.ts";
 import { hasFlagsOf } from "./identity.ts";
 import { instantiate, optimize, serialize } from "./natives.ts";
+import { clock, setTimer, type Timer } from "../platform/globals.ts";
 import { nodeProcess } from "../platform/node_files.ts";
 import { isTellable, type Order, orderOf } from "./order.ts";
 import { startSupervisor, type Supervisor } from "./processes.ts";
@@ -47,7 +48,7 @@ interface Session {
 
 /** Those of this process, by directory, whichever engines compiled: a process ends only once. */
 const sessions = new Map<string, Session>();
-let timer: { unref(): void } | undefined;
+let timer: Timer | undefined;
 let isHooked = false;
 
 /** Remembers a module until the process ends, or has run for a while. Costs the start of a process, once. */
@@ -62,12 +63,12 @@ export function later(cold: Omit<Cold, "outline">): void {
   sessions.set(root, session);
   if (!isHooked) nodeProcess().on("exit", () => settle(true));
   isHooked = true;
-  setTimer();
+  wait();
 }
 
-function setTimer(): void {
-  timer ??= setTimeout(() => settle(false), AFTER_MS) as unknown as { unref(): void };
-  timer.unref();
+function wait(): void {
+  timer ??= setTimer(() => settle(false), AFTER_MS);
+  timer.unref?.();
 }
 
 /** Begins a session, unless V8 has been found not to do what is needed, or there is no room for orders. */
@@ -86,11 +87,11 @@ function begin({ id, place }: Pick<Cold, "id" | "place">): Session | undefined {
 /** Sees to all that are remembered, as long as it may take. */
 function settle(isEnd: boolean): void {
   timer = undefined;
-  const untilMs = performance.now() + MAX_MS;
+  const untilMs = clock() + MAX_MS;
   for (const [root, session] of sessions) {
     const isKnown = session.proof.known !== undefined;
     // On a busy machine the proof takes its time, and this process has some.
-    if (!isKnown && !isEnd) setTimer();
+    if (!isKnown && !isEnd) wait();
     else {
       sessions.delete(root);
       release(session, untilMs);
@@ -110,7 +111,7 @@ function ordersOf(modules: Iterable<Cold>, untilMs: number): Order[] {
   const orders: Order[] = [];
   let bytes = 0;
   for (const cold of modules) {
-    if (performance.now() > untilMs) break;
+    if (clock() > untilMs) break;
     const order = bytes + cold.code.length <= MAX_BYTES || bytes === 0 ? settleOne(cold) : undefined;
     if (order) {
       orders.push(order);

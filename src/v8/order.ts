@@ -5,6 +5,7 @@ import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
 import { toHex } from "../key.ts";
 import type { Grade } from "./artifact.ts";
+import { fromUtf8, toUtf8 } from "../platform/globals.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
 
 /** What shall be made. */
@@ -74,7 +75,7 @@ export function writeOrders(descriptor: number, from: number, orders: readonly O
     codeLength: code.length,
     profileLength: profile?.length,
   }));
-  const head = new TextEncoder().encode(JSON.stringify(heads));
+  const head = toUtf8(JSON.stringify(heads));
   const length = new Uint8Array(Uint32Array.of(head.length).buffer);
   let end = from;
   for (const part of [length, head, ...orders.flatMap(({ code, profile }) => profile ? [code, profile] : [code])]) {
@@ -94,7 +95,7 @@ export function readOrders(descriptor: number, from: number): OrderList {
   };
   const headLength = new Uint32Array(next(4).buffer)[0]!;
   const heads = JSON.parse(
-    new TextDecoder().decode(next(headLength)),
+    fromUtf8(next(headLength)),
   ) as (Omit<Order, "code" | "profile"> & { codeLength: number; profileLength?: number })[];
   const orders = heads.map(({ codeLength, profileLength, ...head }) => ({
     ...head,

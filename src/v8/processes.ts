@@ -3,6 +3,7 @@
 import { MARK, processPath } from "./identity.ts";
 import type { Role } from "./module_cache_process.ts";
 import type { Bytes } from "../engine/calls.ts";
+import { clearTimer, setTimer } from "../platform/globals.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
 import { openNameless, type Order, readWhole, writeOrders } from "./order.ts";
 
@@ -125,15 +126,15 @@ function run(role: Role, work: Work, name?: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = start(role, work, name);
     // Not by the timeout of `spawn`: where nothing could be started, it would keep the program alive to its end.
-    const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
+    const timer = setTimer(() => child.kill("SIGKILL"), LIMIT_MS);
     let output = "";
     child.stdout?.on("data", (text) => output += text);
     child.on("error", (error) => {
-      clearTimeout(timer);
+      clearTimer(timer);
       reject(error);
     });
     child.on("close", (code, signal) => {
-      clearTimeout(timer);
+      clearTimer(timer);
       if (code === 0) resolve(output);
       else reject(failureOf(role, code, signal, output));
     });

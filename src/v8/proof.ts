@@ -2,6 +2,7 @@
 
 import { ModuleCache } from "../cache.ts";
 import type { Engine, EntryPlace } from "../engine/engine.ts";
+import { fromUtf8, now, toUtf8 } from "../platform/globals.ts";
 import { makeArtifact, Refused } from "./processes.ts";
 import { PROBE } from "./probe.ts";
 
@@ -57,19 +58,19 @@ function proofEngine(id: string, folder: string): Engine<Outcome> {
     compile: async () => {
       try {
         await makeArtifact({ id, grade: "full", code: PROBE }, folder);
-        return { atMs: Date.now() };
+        return { atMs: now() };
       } catch (error) {
-        if (error instanceof Refused) return { refusal: error.message, atMs: Date.now() };
+        if (error instanceof Refused) return { refusal: error.message, atMs: now() };
         throw error;
       }
     },
     compileSync: () => {
       throw new Error("Cannot prove synchronously");
     },
-    serialize: (outcome) => new TextEncoder().encode(JSON.stringify(outcome)),
+    serialize: (outcome) => toUtf8(JSON.stringify(outcome)),
     deserialize: (artifact) => {
-      const outcome = JSON.parse(new TextDecoder().decode(artifact)) as Outcome;
-      const isOver = outcome.refusal !== undefined && Math.abs(Date.now() - outcome.atMs) > REFUSED_MS;
+      const outcome = JSON.parse(fromUtf8(artifact)) as Outcome;
+      const isOver = outcome.refusal !== undefined && Math.abs(now() - outcome.atMs) > REFUSED_MS;
       return isOver ? undefined : outcome;
     },
   };

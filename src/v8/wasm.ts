@@ -2,6 +2,7 @@
 // code has been compiled: it is valid. Pure.
 
 import { native } from "../engine/native.ts";
+import { fromUtf8 } from "../platform/globals.ts";
 
 /** What is known of a module. */
 export interface Outline {
@@ -45,7 +46,7 @@ class Reader {
   name(): string {
     const length = this.number();
     this.at += length;
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.#code.subarray(this.at - length, this.at));
+    return fromUtf8(this.#code.subarray(this.at - length, this.at));
   }
 }
 

@@ -1,0 +1,68 @@
+// The runtime's timers, clocks and text coders, as they were when this library was loaded: test runners put fakes in the
+// place of the globals, which stand still, and a lookup that waits on one would never end. Knows no cache.
+
+interface Own {
+  setTimeout(callback: () => void, delayMs: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+type Coders = Pick<typeof globalThis, "TextEncoder" | "TextDecoder">;
+
+interface Runtime extends Own, Coders {
+  Deno?: unknown;
+  process?: {
+    getBuiltinModule?(name: "node:timers"): Own;
+    getBuiltinModule?(name: "node:util"): Coders;
+  };
+}
+
+const runtime = globalThis as unknown as Runtime;
+
+/** Deno has nothing behind its globals, and takes 20 ms to touch `process`. */
+const process = runtime.Deno ? undefined : runtime.process;
+
+/** Jest and Vitest give each test file globals of its own, fakes or jsdom's perhaps; these modules stay Node's own. */
+const { setTimeout, clearTimeout } = process?.getBuiltinModule?.("node:timers") ?? runtime;
+
+const { performance } = globalThis;
+const { now: dateNow } = Date;
+const { now: performanceNow } = performance;
+
+/** Time since some fixed moment, in ms; never goes back. */
+export function clock(): number {
+  return performanceNow.call(performance);
+}
+
+/** The time of day, ms since 1970. */
+export function now(): number {
+  return dateNow();
+}
+
+/** A timer that was set. */
+export interface Timer {
+  /** Lets the process end before it; absent where the runtime has no such thing. */
+  unref?(): void;
+}
+
+/** `setTimeout`. */
+export function setTimer(callback: () => void, delayMs: number): Timer {
+  return setTimeout(callback, delayMs) as Timer;
+}
+
+/** `clearTimeout`. */
+export function clearTimer(timer: Timer): void {
+  clearTimeout(timer);
+}
+
+/** jsdom, in which Jest can run programs, has no text coders. */
+const { TextEncoder, TextDecoder } = runtime.TextEncoder ? runtime : process!.getBuiltinModule!("node:util");
+
+/** Bytes of a text, as UTF-8. */
+export function toUtf8(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+/** Text of bytes that are UTF-8. */
+export function fromUtf8(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+}
