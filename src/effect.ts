@@ -25,7 +25,16 @@ export function map<T, U>(effect: Effect<T>, to: (value: T) => U): Effect<U> {
 }
 
 /** What a synchronous run throws where a step can only be waited for. */
-export class CannotWait extends TypeError {}
+export class CannotWait extends TypeError {
+  /** Tells whether something that was thrown is one; an engine may throw what cannot be looked at. */
+  static is(error: unknown): error is CannotWait {
+    try {
+      return error instanceof CannotWait;
+    } catch {
+      return false;
+    }
+  }
+}
 
 /** Makes a whole operation one step: nothing of the same schedule comes in between. */
 export function compose<T>(name: string, operation: () => Operation<T>): Effect<T> {

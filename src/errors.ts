@@ -58,6 +58,11 @@ export type CacheWarning = CacheError;
  * @returns `"ENOENT"` and the like; for errors without a code (Deno's `NotCapable`) their class name.
  */
 export function systemCode(error: unknown): string {
-  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
-  return typeof code === "string" ? code : typeof name === "string" ? name : "unknown";
+  try {
+    const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+    return typeof code === "string" ? code : typeof name === "string" ? name : "unknown";
+  } catch {
+    // Engines may throw what cannot be looked at.
+    return "unknown";
+  }
 }

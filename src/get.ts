@@ -6,7 +6,7 @@ import { type Operation, perform, runAsync, runSync } from "./effect.ts";
 import { checkEngine } from "./engine/calls.ts";
 import type { Engine } from "./engine/engine.ts";
 import { lookup } from "./lookup.ts";
-import { checkDirectory, openContext } from "./options.ts";
+import { directoryOf, openContext } from "./options.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Platform } from "./platform/platform.ts";
 
@@ -55,9 +55,9 @@ function* lookupAndWrite<M>(engine: Engine<M>, view: Uint8Array, directory: stri
 /** The shared context, with the engine of this very call. */
 function contextOf<M>(engine: Engine<M>, directory: string | URL): Context<M> {
   checkEngine(engine);
-  checkDirectory(directory);
+  const given = directoryOf(directory);
   platform ??= detectPlatform();
-  const name = JSON.stringify([engine.id, platform.files?.resolve(directory)]);
+  const name = JSON.stringify([engine.id, platform.files?.resolve(given)]);
   let shared = contexts.get(name) as Context<M> | undefined;
   if (!shared) {
     shared = openContext({ engine, directory }, platform);

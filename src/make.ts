@@ -1,7 +1,7 @@
 // The second half of the lookup protocol: the disk, then the lock and the disk again, then a compile. The only place
 // where entries and the engine meet.
 
-import { copyOf, describe } from "./code.ts";
+import { copyOf, describe, isUint8Array } from "./code.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
 import type { Address } from "./disk_tier.ts";
 import { CannotWait, type Effect, immediate, type Operation, perform, runSync } from "./effect.ts";
@@ -110,7 +110,7 @@ function* load<M>(work: StoredWork<M>): Operation<Made<M> | Miss> {
     const module = yield* perform(deserializing(engine, found, { code, place }));
     return module === undefined ? rejected : { module, from: "disk" };
   } catch (cause) {
-    if (cause instanceof CannotWait) return { from: "compiled", reason: cause.message, mayWrite: false };
+    if (CannotWait.is(cause)) return { from: "compiled", reason: cause.message, mayWrite: false };
     const path = `${directory.root}/${address.path}`;
     report(
       new CacheError("SERIALIZE", `Cannot deserialize entry of engine "${engine.id}": it failed`, { path, cause }),
@@ -166,7 +166,7 @@ function* serialize<M>(work: StoredWork<M>, module: M): Operation<Bytes | undefi
   const { code, context: { engine, report } } = work;
   try {
     const artifact = yield* perform(serializing(engine, module, { code, place: placeOf(work) }));
-    if (artifact !== undefined && !(artifact instanceof Uint8Array)) {
+    if (artifact !== undefined && !isUint8Array(artifact)) {
       throw new TypeError(`Cannot keep artifact: it must be a Uint8Array or undefined, not ${describe(artifact)}`);
     }
     // It is hashed and written while others run: not from memory that somebody else may change or share.

@@ -1,13 +1,14 @@
 // What callers give: checks it, fills in the defaults, and puts the parts of a cache together.
 
 import QuickLRU from "quick-lru";
-import { copyOf, describe, isBytes, viewOf } from "./code.ts";
+import { copyOf, describe, isBytes, isUint8Array, textOf, viewOf } from "./code.ts";
 import type { Context, Counters } from "./context.ts";
 import { Directory } from "./directory.ts";
 import { DiskTier } from "./disk_tier.ts";
 import { checkEngine } from "./engine/calls.ts";
 import type { Engine } from "./engine/engine.ts";
 import { hostEngine } from "./engine/host.ts";
+import { isPromise } from "./effect.ts";
 import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
 import { Flights } from "./flights.ts";
 import { Housekeeping } from "./housekeeping.ts";
@@ -85,7 +86,7 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   strict?: boolean;
   /**
-   * Gets each kind of fault once. What it throws goes to the console.
+   * Gets each kind of fault once. What it throws or rejects with goes to the console.
    *
    * @default {(warning) => console.warn(`wasm-module-cache: ${warning.message}`)}
    */
@@ -135,10 +136,10 @@ function openStorage<M>(options: ModuleCacheOptions<M>, platform: Platform): Con
   const secret = secretOf(options.secret);
   checkFlag("readOnly", readOnly);
   if (options.directory === undefined) return "no directory was given";
-  checkDirectory(options.directory);
+  const given = directoryOf(options.directory);
   const { files } = platform;
   if (!files) return "this runtime has no files";
-  const path = files.resolve(options.directory);
+  const path = files.resolve(given);
   const directory = new Directory(files, { path, readOnly });
   const locks = new Locks(platform, files, directory, lockTimeoutMs);
   const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
@@ -151,7 +152,7 @@ function openStorage<M>(options: ModuleCacheOptions<M>, platform: Platform): Con
 /** A private copy of the bytes, or the key; an empty secret would be none. */
 function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
   if (secret === undefined) return undefined;
-  if (secret instanceof Uint8Array) {
+  if (isUint8Array(secret)) {
     if (secret.length > 0) return copyOf(secret);
     throw new RangeError("Cannot use secret: it must not be empty");
   }
@@ -177,18 +178,19 @@ export function digestOf(digest: unknown): string | undefined {
 }
 
 /**
- * Checks what a caller gave as a directory.
+ * Reads what a caller gave as a directory.
  *
+ * @returns The path, or the URL as one of this realm.
  * @throws {TypeError} When it is neither a path nor a `file:` URL.
  */
-export function checkDirectory(directory: unknown): asserts directory is string | URL {
-  const isUrl = directory instanceof URL;
-  if (isUrl && directory.protocol !== "file:") {
+export function directoryOf(directory: unknown): string | URL {
+  if (Object.prototype.toString.call(directory) === "[object URL]") {
+    const url = new URL(String(directory));
+    if (url.protocol === "file:") return url;
     throw new TypeError(`Cannot use directory ${directory}: its URL must be a file: URL`);
   }
-  if (!isUrl && (typeof directory !== "string" || directory === "" || directory.includes("\0"))) {
-    throw new TypeError(`Cannot use directory: it must be a path or a file: URL, not ${describe(directory)}`);
-  }
+  if (typeof directory === "string" && directory !== "" && !directory.includes("\0")) return directory;
+  throw new TypeError(`Cannot use directory: it must be a path or a file: URL, not ${describe(directory)}`);
 }
 
 /**
@@ -233,23 +235,31 @@ function raise(fault: CacheError): never {
 }
 
 /** Hands each kind of fault on once: a full disk says the same at every write. Each damaged entry is one of its own. */
-function once(onWarning: (warning: CacheWarning) => void): (fault: CacheError) => void {
-  const seen = new Set<string>();
+function once(onWarning: (warning: CacheWarning) => unknown): (fault: CacheError) => void {
+  const seen = new QuickLRU<string, true>({ maxSize: MAX_KINDS });
   return (fault) => {
-    const kind = `${fault.code} ${kindOf(fault)}`;
+    const kind = `${fault.code} ${kindOf(fault)}`.slice(0, MAX_KIND_LENGTH);
     if (seen.has(kind)) return;
-    seen.add(kind);
+    seen.set(kind, true);
     try {
-      onWarning(fault);
+      const result = onWarning(fault);
+      if (isPromise(result)) result.then(undefined, complain);
     } catch (error) {
-      // A warning must not break the lookup that it is about.
-      console.error(error);
+      complain(error);
     }
   };
 }
 
-function kindOf({ code, cause, message, path }: CacheError): unknown {
-  if (code === "CORRUPT" || code === "UNTRUSTED") return path;
+/** How many kinds of faults are remembered, and how many characters of each: engines may say something new each time. */
+const [MAX_KINDS, MAX_KIND_LENGTH] = [1000, 400];
+
+function kindOf({ code, cause, message, path }: CacheError): string {
+  if (code === "CORRUPT" || code === "UNTRUSTED") return path ?? "";
   if (code === "IO" && cause !== undefined) return systemCode(cause);
-  return cause !== undefined ? String(cause) : (code === "IO" ? message : "");
+  return cause !== undefined ? textOf(cause) : (code === "IO" ? message : "");
+}
+
+/** A warning must not break the lookup that it is about, nor end the program. */
+function complain(error: unknown): void {
+  console.error(`wasm-module-cache: Cannot give warning: ${textOf(error)}`);
 }

@@ -15,7 +15,7 @@ export interface WarmOptions {
    * @default {1}
    */
   concurrency?: number;
-  /** Is told of each code that is done. What it throws ends the warming. */
+  /** Is told of each code that is done, and waited for. What it throws or rejects with ends the warming. */
   onProgress?: (progress: WarmProgress) => void;
 }
 
@@ -45,7 +45,7 @@ export async function warm<M>(
     for (const code of left) {
       const { key, from, elapsedMs } = await warmOne(context, code);
       done++;
-      onProgress?.({ done, total: codes.length, key, from, elapsedMs });
+      await onProgress?.({ done, total: codes.length, key, from, elapsedMs });
     }
   };
   const workers = Array.from({ length: Math.min(concurrency, codes.length) }, work);

@@ -1,8 +1,10 @@
 // An engine whose artifact is what an expensive step made of the code, before another engine compiled it.
 
+import { copyOf, isUint8Array } from "../code.ts";
 import { CannotWait, isPromise } from "../effect.ts";
 import { type Bytes, checkEngine, compiling } from "./calls.ts";
 import type { Engine } from "./engine.ts";
+import { setTimer } from "../platform/globals.ts";
 
 /**
  * A deterministic step from code to code: an optimizer, gas metering, a compiler of another language.
@@ -119,7 +121,7 @@ class Prepared<M> implements Engine<M> {
   #keep(code: Bytes, output: Bytes): void {
     this.#outputs.set(code, output);
     // A cache that writes nothing keeps the code all the same: the output must not stay in memory with it.
-    setTimeout(() => this.#outputs.delete(code), 0);
+    setTimer(() => this.#outputs.delete(code), 0);
   }
 
   #take(code: Bytes): Bytes | undefined {
@@ -152,7 +154,7 @@ function prepareSync(step: PrepareStep, code: Bytes): Uint8Array {
 
 /** A private copy of an output: it is compiled and written while others run, the step perhaps for another code. */
 function own(step: PrepareStep, output: unknown): Bytes {
-  if (output instanceof Uint8Array) return new Uint8Array(output);
+  if (isUint8Array(output)) return copyOf(output);
   throw new TypeError(`Cannot use output of step "${step.id}": it must be a Uint8Array, not ${typeof output}`);
 }
 

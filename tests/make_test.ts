@@ -1,0 +1,131 @@
+// The second half of a lookup before engines that throw, give and return odd values: they get no further than the call.
+
+import { assertEquals } from "@std/assert";
+import type { Engine } from "@wasm/module-cache";
+import { ModuleCache } from "@wasm/module-cache";
+import { bothWays, bytes, entriesIn, inDirectory, TextEngine, type TextModule } from "./_tools.ts";
+
+/** A value that throws whatever is done with it. */
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+/** What an engine may throw. */
+const THROWN: Record<string, () => unknown> = {
+  "undefined": () => undefined,
+  "a symbol": () => Symbol("s"),
+  "an object without a text": () => Object.create(null),
+  "an object whose text throws": () => ({
+    toString() {
+      throw new Error("no text");
+    },
+  }),
+  "a revoked proxy": revoked,
+  "a proxy whose traps throw": () =>
+    new Proxy({}, {
+      get() {
+        throw new Error("get");
+      },
+      getPrototypeOf() {
+        throw new Error("getPrototypeOf");
+      },
+    }),
+  "an error whose code throws": () =>
+    Object.defineProperty(new Error("odd"), "code", {
+      get() {
+        throw new Error("code");
+      },
+    }),
+  "an error of another realm": () => Object.assign(Object.create({ name: "TypeError" }), { message: "odd" }),
+};
+
+/** An engine one of whose members does as it is told. */
+function engineWith(member: "compile" | "serialize" | "deserialize", call: () => unknown): Engine<TextModule> {
+  return Object.assign(new TextEngine(), { [member]: call }) as unknown as Engine<TextModule>;
+}
+
+for (const [name, thrown] of Object.entries(THROWN)) {
+  for (const isRejected of [false, true]) {
+    bothWays(
+      `an engine that ${isRejected ? "rejects with" : "throws"} ${name} costs the entry at most`,
+      async (resolve) => {
+        const call = () => {
+          if (isRejected) return Promise.reject(thrown());
+          throw thrown();
+        };
+        for (const member of ["serialize", "deserialize"] as const) {
+          await inDirectory(async (directory) => {
+            await resolve(new ModuleCache({ engine: new TextEngine(), directory }), bytes("there"));
+            const codes: string[] = [];
+            const onWarning = ({ code }: { code: string }) => codes.push(code);
+            const cache = new ModuleCache({ engine: engineWith(member, call), directory, onWarning });
+            for (const code of ["there", "new"]) {
+              const { module, from } = await resolve(cache, bytes(code));
+              assertEquals([module.text, from === "memory"], [code, false]);
+            }
+            assertEquals(codes.every((code) => code === "SERIALIZE"), true, codes.join());
+          });
+        }
+      },
+    );
+  }
+}
+
+for (const [name, thrown] of Object.entries(THROWN)) {
+  bothWays(`what compile throws reaches the caller as it is: ${name}`, async (resolve) => {
+    const value = thrown();
+    const engine = engineWith("compile", () => {
+      throw value;
+    });
+    const cache = new ModuleCache({ engine, onWarning: () => {} });
+    let caught: unknown = "nothing";
+    try {
+      await resolve(cache, bytes("a"));
+    } catch (error) {
+      caught = error;
+    }
+    // Not by assertEquals: it would look at it.
+    assertEquals(Object.is(caught, value), true);
+  });
+}
+
+/** Artifacts that are not what they say; what is kept of each, or nothing. */
+const ARTIFACTS: Record<string, [() => unknown, number | undefined]> = {
+  "a subclass that lies of its length": [
+    () =>
+      new (class extends Uint8Array {
+        override get length() {
+          return 1e9;
+        }
+      })([1, 2, 3]),
+    3,
+  ],
+  "a view whose memory was transferred away": [() => {
+    const view = Uint8Array.of(1, 2, 3);
+    structuredClone(view.buffer, { transfer: [view.buffer] });
+    return view;
+  }, undefined],
+  "a proxy of bytes": [() => new Proxy(Uint8Array.of(1), {}), undefined],
+  "bytes of another kind": [() => Uint16Array.of(1), undefined],
+  "shared memory": [() => new Uint8Array(new SharedArrayBuffer(4)), 4],
+};
+
+for (const [name, [artifact, kept]] of Object.entries(ARTIFACTS)) {
+  bothWays(`an artifact is kept as the bytes that it has: ${name}`, async (resolve) => {
+    await inDirectory(async (directory) => {
+      const codes: string[] = [];
+      const onWarning = ({ code }: { code: string }) => codes.push(code);
+      const cache = new ModuleCache({ engine: engineWith("serialize", artifact), directory, onWarning });
+      assertEquals((await resolve(cache, bytes("a"))).module.text, "a");
+      const isKept = kept !== undefined;
+      assertEquals([entriesIn(directory).length, codes], [isKept ? 1 : 0, isKept ? [] : ["SERIALIZE"]]);
+      const seen = new Set<number>();
+      const reader = engineWith("deserialize", () => undefined);
+      reader.deserialize = (bytes) => (seen.add(bytes.length), undefined);
+      if (isKept) await resolve(new ModuleCache({ engine: reader, directory }), bytes("a"));
+      assertEquals([...seen], isKept ? [kept] : []);
+    });
+  });
+}
