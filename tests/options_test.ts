@@ -6,7 +6,7 @@ import process from "node:process";
 import { mock, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import vm from "node:vm";
-import { CacheError, ModuleCache } from "@wasm/module-cache";
+import { type CacheError, ModuleCache } from "@wasm/module-cache";
 import { bothWays, bytes, EMPTY_MODULE, entriesIn, hitsOnly, inDirectory, TextEngine } from "./_tools.ts";
 
 /** Runs a body with a directory where nothing can be kept, so that each lookup has something to warn of. */
