@@ -11,7 +11,7 @@ import {
   runProgram,
   versionOf,
 } from "../tests/packages/packages.ts";
-import { chooseConfig, findRuntimes, installPackages, ROOT, type Runtime } from "./tools.ts";
+import { chooseConfig, findRuntimes, installTestPackages, ROOT, type Runtime } from "./tools.ts";
 
 /** What came of a program on a runtime. */
 interface Row {
@@ -111,7 +111,7 @@ This page is written by \`npx -y deno@2.9.6 task compatibility\`. The tests run 
 `;
 
 const config = await chooseConfig();
-await installPackages();
+await installTestPackages();
 const runtimes = await findRuntimes(config);
 const rows: Row[] = [];
 for (const runtime of runtimes) {

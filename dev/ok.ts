@@ -1,9 +1,9 @@
 // All that CI checks: format, lint, types, docs, a publish as it would be, then the tests by the README's own command.
 
-import { chooseConfig, installPackages, run } from "./tools.ts";
+import { chooseConfig, installTestPackages, run } from "./tools.ts";
 
 const config = await chooseConfig();
-await installPackages();
+await installTestPackages();
 const deno = Deno.execPath();
 const configured = ["--config", config, "--no-lock"];
 const entries = ["mod.ts", "binaryen.ts", "register.ts", "v8.ts", "wat.ts"];

@@ -3,7 +3,7 @@
 
 import { longRun } from "./long_run.ts";
 import { stress } from "./stress.ts";
-import { chooseConfig, findRuntimes, installPackages, run, type Runtime } from "./tools.ts";
+import { chooseConfig, findRuntimes, installTestPackages, run, type Runtime } from "./tools.ts";
 
 interface Tally {
   passed: number;
@@ -93,7 +93,7 @@ async function load(runtimes: readonly Runtime[], sum: Tally): Promise<void> {
 }
 
 const config = await chooseConfig();
-await installPackages();
+await installTestPackages();
 const runtimes = await findRuntimes(config);
 const sum = await testAll(runtimes, config);
 if (!Deno.args.includes("--quick")) await load(runtimes, sum);

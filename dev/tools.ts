@@ -56,20 +56,26 @@ export async function chooseConfig(): Promise<string> {
   return success ? "deno.json" : "deno.offline.json";
 }
 
-/** Installs what Bun and Node need, and the packages whose programs are run, once for each lock file. */
+/** Installs what Bun and Node need to run this tree. */
 export async function installPackages(): Promise<void> {
-  await Promise.all([ROOT, `${ROOT}/tests/packages`].map(async (folder) => {
-    await installOnce(folder, await Deno.readTextFile(`${folder}/package-lock.json`), ["ci"]);
-  }));
+  await installOnce(ROOT);
+}
+
+/** Installs what the tests need besides: packages whose programs are run, and test runners to run them in. */
+export async function installTestPackages(): Promise<void> {
+  await Promise.all([ROOT, `${ROOT}/tests/packages`, `${ROOT}/tests/runners`].map(installOnce));
 }
 
 /** Installs the large modules that only the benchmarks need. */
 export async function installBenchModules(): Promise<void> {
-  const folder = `${ROOT}/bench/modules`;
-  await installOnce(folder, await Deno.readTextFile(`${folder}/package.json`), ["install", "--no-package-lock"]);
+  await installOnce(`${ROOT}/bench/modules`);
 }
 
-async function installOnce(folder: string, wanted: string, command: string[]): Promise<void> {
+/** Installs what a folder's lock file says, or its package.json where it has none; once for each content of it. */
+async function installOnce(folder: string): Promise<void> {
+  const lock = await Deno.readTextFile(`${folder}/package-lock.json`).catch(() => undefined);
+  const wanted = lock ?? await Deno.readTextFile(`${folder}/package.json`);
+  const command = lock === undefined ? ["install", "--no-package-lock"] : ["ci"];
   const modules = `${folder}/node_modules`;
   const stamp = `${modules}/.installed`;
   if (await Deno.readTextFile(stamp).catch(() => "") === wanted) return;

@@ -98,7 +98,11 @@ export async function runAsync<T>(operation: Operation<T>): Promise<T> {
   return step.value;
 }
 
-/** Tells whether a value is to be waited for. */
+/** Tells whether a value is to be waited for; one that cannot be looked at is not. */
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === "function";
+  try {
+    return typeof (value as PromiseLike<unknown> | undefined)?.then === "function";
+  } catch {
+    return false;
+  }
 }

@@ -91,6 +91,16 @@ for (const [name, thrown] of Object.entries(THROWN)) {
   });
 }
 
+bothWays("a module that cannot be looked at is one all the same", async (resolve) => {
+  const module = {
+    get then(): never {
+      throw new Error("not a promise");
+    },
+  };
+  const engine = engineWith("compile", () => module);
+  assertEquals((await resolve(new ModuleCache({ engine }), bytes("a"))).module === module as unknown, true);
+});
+
 /** Artifacts that are not what they say; what is kept of each, or nothing. */
 const ARTIFACTS: Record<string, [() => unknown, number | undefined]> = {
   "a subclass that lies of its length": [

@@ -11,7 +11,8 @@ interface Runtime {
  *
  * @param base URL of the other.
  * @param path Relative path, without the extension: it is the other's.
- * @returns `undefined` where the runtime cannot, the program may not, or the module is not there: in a bundle.
+ * @returns `undefined` where the runtime cannot, the program may not, the module is not there (in a bundle), or is of
+ * another realm.
  */
 export function requireSync(base: string, path: string): object | undefined {
   if (!base.startsWith("file:")) return undefined;
@@ -19,8 +20,14 @@ export function requireSync(base: string, path: string): object | undefined {
   try {
     if (!mayRead(new URL(target, base))) return undefined;
     const { process } = globalThis as Runtime;
-    return process?.getBuiltinModule?.("node:module").createRequire(base)(target) as object | undefined;
+    const loaded = process?.getBuiltinModule?.("node:module").createRequire(base)(target) as object | undefined;
+    return loaded && isOfThisRealm(loaded) ? loaded : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Vitest runs programs in a realm of their own, and Node loads into its own: modules compiled there have another class. */
+function isOfThisRealm(loaded: object): boolean {
+  return Object.values(loaded).every((value) => typeof value !== "function" || value instanceof Function);
 }
