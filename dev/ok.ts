@@ -2,6 +2,7 @@
 
 import { chooseConfig, installTestPackages, run } from "./tools.ts";
 
+const before = await changes();
 const config = await chooseConfig();
 await installTestPackages();
 const deno = Deno.execPath();
@@ -24,4 +25,11 @@ for (const [name, args] of Object.entries(checks)) {
   }
 }
 const { code } = await run([deno, "task", "test"]);
-Deno.exit(code);
+const after = await changes();
+if (after !== before) console.log(`FAILED  nothing is left in the tree\n${after}`);
+Deno.exit(after === before ? code : 1);
+
+/** What git sees in the tree; nothing where there is no git. */
+async function changes(): Promise<string> {
+  return (await run(["git", "status", "--porcelain"], { capture: true }).catch(() => ({ output: "" }))).output;
+}
