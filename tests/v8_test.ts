@@ -8,6 +8,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { graded, GRADES, isAtLeast, profileOf, ungraded, withFlagsOf } from "../src/v8/artifact.ts";
 import { identity } from "../src/v8/identity.ts";
 import { optimize, serialize } from "../src/v8/natives.ts";
@@ -117,6 +118,26 @@ test(
       await quiet(directory);
       assertEquals(artifactsIn(directory).map((artifact) => isAtLeast(artifact, "profile")), [true]);
       assertEquals([await program(directory), leftIn(directory)], [disk(cold), []]);
+    }),
+);
+
+test(
+  "what is preloaded into the program, by options or NODE_OPTIONS, is not into its helpers",
+  once,
+  () =>
+    inDirectory(async (directory) => {
+      const log = `${directory}/preloaded`;
+      const preload = `--import=${pathToFileURL(`${ROOT}/tests/_preloaded.mjs`)}`;
+      const command = [process.execPath, preload, "tests/_v8_program.ts"];
+      for (const NODE_OPTIONS of ["", preload]) {
+        const env = { NODE_OPTIONS, PRELOADED_LOG: log };
+        const { code, stderr } = await runScript(command.slice(0, 2), command[2]!, [`${directory}/cache`, "warm"], env);
+        assertEquals([code, stderr], [0, ""]);
+        rmSync(`${directory}/cache`, { recursive: true });
+        const processes = readFileSync(log, "utf8").trim().split("\n");
+        assertEquals(processes.filter((line) => !line.includes("_v8_program.ts")), []);
+        assertGreater(processes.length, 0);
+      }
     }),
 );
 
