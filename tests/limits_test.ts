@@ -5,6 +5,7 @@ import { CacheError, ModuleCache, type ModuleCacheOptions } from "@wasm/module-c
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { test } from "node:test";
+import type { Storage } from "../src/context.ts";
 import { Directory } from "../src/directory.ts";
 import { immediate, perform, runAsync, runSync } from "../src/effect.ts";
 import { lookup } from "../src/lookup.ts";
@@ -329,6 +330,50 @@ bothWays("a write prunes what is too old, at most once an hour", (resolve) =>
     await cache.flush();
     assertStrictEquals(entriesIn(directory).length, 5);
   }));
+
+test("flush waits for the prune that its writes schedule, and not for what others schedule", async () => {
+  await inDirectory(async (directory) => {
+    const [old = ""] = await fill(directory, "abc");
+    age(old, 31 * 24 * HOUR_S);
+    pruned(directory, 2 * HOUR_S);
+    const cache = new ModuleCache({ directory, strict: true });
+    let n = 0;
+    const next = () => cache.resolveSync(Uint8Array.of(...EMPTY_MODULE, 0, 4, 1, 118, n >> 8, n++));
+    next();
+    // Somebody who never stops looking up.
+    const others = setInterval(next, 0);
+    await cache.flush();
+    clearInterval(others);
+    assertStrictEquals(existsSync(old), false);
+    await cache.flush();
+  });
+});
+
+test("flush waits for a prune under way when another was scheduled meanwhile", async () => {
+  await inDirectory(async (directory) => {
+    const paths = await fill(directory, "abc");
+    age(paths[0]!, 31 * 24 * HOUR_S);
+    pruned(directory, 2 * HOUR_S);
+    const platform = detectPlatform();
+    const gate = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const remove: Files["remove"] = (path) => {
+      const effect = platform.files!.remove(path);
+      if (path !== paths[0]) return effect;
+      return { ...effect, async: () => (begun.resolve(), gate.promise.then(effect.async)) };
+    };
+    const files: Files = Object.assign(Object.create(platform.files!), { remove });
+    const context = openContext({ engine: new TextEngine(), directory, strict: true }, { ...platform, files });
+    const { behind } = context.storage as Storage;
+    await runAsync(lookup(context, bytes("x")));
+    await begun.promise;
+    await runAsync(lookup(context, bytes("y")));
+    const flushed = behind.flush();
+    gate.resolve();
+    await flushed;
+    assertStrictEquals(existsSync(paths[0]!), false);
+  });
+});
 
 bothWays("an account that is damaged or missing is made anew", (resolve) =>
   inDirectory(async (directory) => {
