@@ -2,7 +2,7 @@
 // the cache's own; of all engines, so that entries of versions no longer in use go first.
 
 import { type Directory, ioFault, isMissing } from "./directory.ts";
-import { type Effect, type Operation, perform } from "./effect.ts";
+import { type Effect, forEach, type Operation, perform } from "./effect.ts";
 import { type CacheError, systemCode } from "./errors.ts";
 import { ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
 import type { FileInfo, Files } from "./platform/platform.ts";
@@ -82,29 +82,27 @@ export class Prune {
     yield* this.#walk((entry) => {
       result.entries++;
       result.bytes += entry.size;
-      if (nowMs - entry.modifiedMs > maxAgeMs) return this.#remove(entry);
-      oldest.offer(entry);
+      const isOld = nowMs - entry.modifiedMs > maxAgeMs;
+      if (!isOld) oldest.offer(entry);
+      return isOld;
     });
     const target = result.bytes + room > maxBytes ? Math.min(maxBytes * LOW_WATER, maxBytes - room) : Infinity;
     for (let batch; result.bytes > target && (batch = oldest.sorted()).length > 0;) {
-      for (const entry of batch) if (result.bytes > target) yield* this.#remove(entry);
       // Where more has to go than is kept in mind: look again, from there on.
       oldest = new Oldest(batch.at(-1));
+      while (result.bytes > target && batch.length > 0) yield* this.#removeAll(firstOf(batch, result.bytes - target));
       if (result.bytes > target) yield* this.#walk((entry) => oldest.offer(entry));
     }
     return result;
   }
 
-  /** Visits every entry of every engine, a folder at a time. */
-  *#walk(visit: (entry: Found) => Operation<void> | void): Operation<void> {
+  /** Visits every entry of every engine, a folder at a time; removes those that a visit says are to go. */
+  *#walk(visit: (entry: Found) => boolean | void): Operation<void> {
     const { root } = this.#directory;
     for (const folder of yield* this.#names(root, FOLDER_NAME)) {
       const prefixes = yield* this.#names(`${root}/${folder}`, PREFIX_NAME);
       for (const prefix of prefixes) {
-        for (const entry of yield* this.#entriesIn(`${root}/${folder}/${prefix}`)) {
-          const removal = visit(entry);
-          if (removal) yield* removal;
-        }
+        yield* this.#removeAll((yield* this.#entriesIn(`${root}/${folder}/${prefix}`)).filter(visit));
       }
       // So go the folders of engines that are not used any more.
       if (prefixes.length === 0) yield* this.#removeEmpty(`${root}/${folder}`);
@@ -112,39 +110,31 @@ export class Prune {
   }
 
   *#entriesIn(path: string): Operation<Found[]> {
-    const files = yield* this.#listing(path, this.#files.listFiles(path));
+    const files = yield* this.#filesIn(path, ENTRY_NAME);
     if (files.length === 0) yield* this.#removeEmpty(path);
-    const entries: Found[] = [];
-    for (const { name, size, modifiedMs } of files) {
-      if (!ENTRY_NAME.test(name)) continue;
-      entries.push({
-        name,
-        path: `${path}/${name}`,
-        size,
-        modifiedMs: yield* this.#past(`${path}/${name}`, modifiedMs),
-      });
-    }
-    return entries;
-  }
-
-  /** A time that is still to come, by a wrong clock, would keep an entry for ever. */
-  *#past(path: string, modifiedMs: number): Operation<number> {
     const { isDryRun, nowMs } = this.#plan;
-    if (modifiedMs > nowMs + HOUR_MS && !isDryRun) yield* this.#attempt(path, this.#files.touch(path, nowMs));
-    return Math.min(modifiedMs, nowMs);
+    const isFuture = ({ modifiedMs }: Found) => modifiedMs > nowMs + HOUR_MS;
+    // By a wrong clock: it would keep an entry for ever.
+    const touch = ({ path }: Found) => this.#attempt(path, this.#files.touch(path, nowMs));
+    if (!isDryRun) yield* forEach(files.filter(isFuture), touch);
+    return files.map((file) => ({ ...file, modifiedMs: Math.min(file.modifiedMs, nowMs) }));
   }
 
   /** Removes what writers that died left behind, and counts what others are writing. */
   *#sweep(): Operation<void> {
     const { isDryRun, nowMs } = this.#plan;
-    const path = this.#directory.temporary;
-    for (const { name, size, modifiedMs } of yield* this.#listing(path, this.#files.listFiles(path))) {
-      if (!TEMPORARY_NAME.test(name)) continue;
-      const isStale = Math.abs(nowMs - modifiedMs) > HOUR_MS;
-      const file = `${path}/${name}`;
-      const isGone = isStale && !isDryRun && (yield* this.#attempt(file, this.#files.remove(file)));
-      if (!isGone) this.#result.bytes += size;
-    }
+    const files = yield* this.#filesIn(this.#directory.temporary, TEMPORARY_NAME);
+    const isStale = ({ modifiedMs }: Found) => Math.abs(nowMs - modifiedMs) > HOUR_MS;
+    yield* forEach(files, (file) => this.#sweepOne(file, isStale(file) && !isDryRun));
+  }
+
+  *#sweepOne({ path, size }: Found, mayGo: boolean): Operation<void> {
+    const isGone = mayGo && (yield* this.#attempt(path, this.#files.remove(path)));
+    if (!isGone) this.#result.bytes += size;
+  }
+
+  *#removeAll(entries: readonly Found[]): Operation<void> {
+    yield* forEach(entries, (entry) => this.#remove(entry));
   }
 
   *#remove({ path, size }: Found): Operation<void> {
@@ -164,6 +154,11 @@ export class Prune {
     } catch {
       // Whatever it is: there is always a next time.
     }
+  }
+
+  *#filesIn(path: string, names: RegExp): Operation<Found[]> {
+    const files = yield* this.#listing(path, this.#files.listFiles(path, names));
+    return files.map((file) => ({ ...file, path: `${path}/${file.name}` }));
   }
 
   *#names(path: string, pattern: RegExp): Operation<string[]> {
@@ -215,6 +210,13 @@ class Oldest {
   sorted(): Found[] {
     return this.#kept.sort(byUse).slice(0, MAX_IN_MIND);
   }
+}
+
+/** Takes from the front of a list the entries that make up so many bytes. */
+function firstOf(entries: Found[], bytes: number): Found[] {
+  let count = 0;
+  for (let sum = 0; count < entries.length && sum < bytes; count++) sum += entries[count]!.size;
+  return entries.splice(0, count);
 }
 
 function byUse(a: Found, b: Found): number {

@@ -10,6 +10,7 @@ import { Directory } from "../src/directory.ts";
 import { immediate, perform, runAsync, runSync } from "../src/effect.ts";
 import { lookup } from "../src/lookup.ts";
 import { openContext } from "../src/options.ts";
+import { type Calls, composed } from "../src/platform/composed.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
 import type { FileInfo, Files } from "../src/platform/platform.ts";
 import { Prune } from "../src/prune.ts";
@@ -269,6 +270,70 @@ test("prune goes on after what it cannot remove, and tells of it", async () => {
     assertStrictEquals(prune.fault?.path, stuck);
     assertEquals(entriesIn(directory), [stuck]);
   });
+});
+
+/** This platform's files, and how many removals were under way at once at most. */
+function counted(): { files: Files; most: () => number } {
+  const { files } = detectPlatform();
+  let running = 0;
+  let most = 0;
+  const remove: Files["remove"] = (path) => {
+    const effect = files!.remove(path);
+    const async = async () => {
+      most = Math.max(most, ++running);
+      await effect.async();
+      running--;
+    };
+    return { ...effect, async };
+  };
+  return { files: Object.assign(Object.create(files!), { remove }), most: () => most };
+}
+
+test("prune and clear remove some at once, and no more than a few", async () => {
+  await inDirectory(async (directory) => {
+    const engine = new TextEngine();
+    const { key } = await new ModuleCache({ engine, directory }).resolve(bytes("a"));
+    const path = onlyEntry(directory);
+    const entries = () => entriesIn(directory).length;
+    for (const [what, left] of [["prune", 80], ["clear", 0]] as const) {
+      for (let i = 0; i < 100; i++) writeFileSync(path.replace(key.slice(2), i.toString(16).padStart(62, "0")), "1");
+      rmSync(path, { force: true });
+      const { files, most } = counted();
+      const { storage } = openContext({ engine, directory, maxDiskBytes: 99 }, { ...detectPlatform(), files });
+      const { disk, housekeeping } = storage as Storage;
+      if (what === "prune") await runAsync(housekeeping.prune());
+      else await runAsync(disk.clear(path.split(/[\\/]/).at(-3)!));
+      assert(entries() <= left && most() > 1 && most() <= 16, `${what}: ${entries()} left, ${most()} at once`);
+    }
+  });
+});
+
+test("prune asks about no names but its own, and about few at a time", async () => {
+  const own = Array.from({ length: 1000 }, (_, i) => `1-${i.toString(16).padStart(36, "0")}`);
+  let running = 0;
+  let most = 0;
+  const asked: string[] = [];
+  const gone = Object.assign(new Error("gone"), { code: "ENOENT" });
+  const stat = (path: string) => ({
+    name: "stat",
+    sync: () => {
+      throw gone;
+    },
+    async: async () => {
+      asked.push(path.slice("/tmp/".length));
+      most = Math.max(most, ++running);
+      await null;
+      running--;
+      throw gone;
+    },
+  });
+  const list = () => immediate("list", () => [...own, ...own.map((name) => `foreign-${name}`)]);
+  const files = { ...detectPlatform().files!, ...composed({ list, stat } as unknown as Calls) };
+  const opened = new Directory(files, { path: "/none", readOnly: false });
+  const plan = { nowMs: Date.now(), maxAgeMs: 1000, maxBytes: 0, room: 0, isDryRun: true };
+  await runAsync(new Prune({ ...files, list: () => immediate("list", () => []) }, opened, plan).run());
+  assertEquals(asked.map((path) => path.slice(path.lastIndexOf("/") + 1)), own);
+  assert(most > 1 && most <= 16, `${most} at once`);
 });
 
 /** Files of which only names and sizes are there: a hundred thousand of them need no disk. */

@@ -113,8 +113,12 @@ export interface Files {
   removeDirectory(path: string): Effect<void>;
   /** Names in a directory. */
   list(path: string): Effect<string[]>;
-  /** Regular files in a directory; those that vanish meanwhile are left out. */
-  listFiles(path: string): Effect<FileInfo[]>;
+  /**
+   * Regular files in a directory; those that vanish meanwhile are left out.
+   *
+   * @param names Which: no other is asked about.
+   */
+  listFiles(path: string, names: RegExp): Effect<FileInfo[]>;
   /** Tells what a file is now, links followed: another size, time of change or inode is another identity. */
   identify(path: string): Effect<{ readonly identity: string; readonly modifiedMs: number }>;
   /** Reads a file that is not the cache's, links followed. */
