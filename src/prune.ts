@@ -33,14 +33,19 @@ export interface PruneResult {
   readonly bytes: number;
 }
 
-interface Found extends FileInfo {
+interface Found {
   readonly path: string;
+  readonly size: number;
+  /** When it was last used, as far as is known: what came from an archive or an image may say anything. */
+  readonly modifiedMs: number;
+  /** For how long nothing has happened to it: neither a use nor a restore. */
+  readonly idleMs: number;
 }
 
 /** Where a prune of too much stops, so that the next is not at once: part of the limit. */
 const LOW_WATER = 0.8;
 
-/** How exactly the use of an entry is known, and how old a file is that no writer can be at any more, ms. */
+/** How exactly the use of an entry is known, and how long nothing has happened to a file that nobody writes any more, ms. */
 export const HOUR_MS = 3_600_000;
 
 /** How many entries are kept in mind at a time, whatever their number. */
@@ -75,14 +80,14 @@ export class Prune {
    * @throws {CacheError} `IO` when it cannot be known what is there.
    */
   *run(): Operation<PruneResult> {
-    const { maxAgeMs, maxBytes, nowMs, room } = this.#plan;
+    const { maxAgeMs, maxBytes, room } = this.#plan;
     const result = this.#result;
     let oldest = new Oldest();
     yield* this.#sweep();
     yield* this.#walk((entry) => {
       result.entries++;
       result.bytes += entry.size;
-      const isOld = nowMs - entry.modifiedMs > maxAgeMs;
+      const isOld = entry.idleMs > maxAgeMs;
       if (!isOld) oldest.offer(entry);
       return isOld;
     });
@@ -112,20 +117,13 @@ export class Prune {
   *#entriesIn(path: string): Operation<Found[]> {
     const files = yield* this.#filesIn(path, ENTRY_NAME);
     if (files.length === 0) yield* this.#removeEmpty(path);
-    const { isDryRun, nowMs } = this.#plan;
-    const isFuture = ({ modifiedMs }: Found) => modifiedMs > nowMs + HOUR_MS;
-    // By a wrong clock: it would keep an entry for ever.
-    const touch = ({ path }: Found) => this.#attempt(path, this.#files.touch(path, nowMs));
-    if (!isDryRun) yield* forEach(files.filter(isFuture), touch);
-    return files.map((file) => ({ ...file, modifiedMs: Math.min(file.modifiedMs, nowMs) }));
+    return files;
   }
 
   /** Removes what writers that died left behind, and counts what others are writing. */
   *#sweep(): Operation<void> {
-    const { isDryRun, nowMs } = this.#plan;
     const files = yield* this.#filesIn(this.#directory.temporary, TEMPORARY_NAME);
-    const isStale = ({ modifiedMs }: Found) => Math.abs(nowMs - modifiedMs) > HOUR_MS;
-    yield* forEach(files, (file) => this.#sweepOne(file, isStale(file) && !isDryRun));
+    yield* forEach(files, (file) => this.#sweepOne(file, file.idleMs > HOUR_MS && !this.#plan.isDryRun));
   }
 
   *#sweepOne({ path, size }: Found, mayGo: boolean): Operation<void> {
@@ -157,8 +155,18 @@ export class Prune {
   }
 
   *#filesIn(path: string, names: RegExp): Operation<Found[]> {
+    const { isDryRun, nowMs } = this.#plan;
     const files = yield* this.#listing(path, this.#files.listFiles(path, names));
-    return files.map((file) => ({ ...file, path: `${path}/${file.name}` }));
+    const future = files.filter(({ modifiedMs }) => modifiedMs > nowMs + HOUR_MS);
+    // By a wrong clock: it would keep a file for ever.
+    const touch = ({ name }: FileInfo) => this.#attempt(`${path}/${name}`, this.#files.touch(`${path}/${name}`, nowMs));
+    if (!isDryRun) yield* forEach(future, touch);
+    return files.map(({ name, size, modifiedMs, changedMs }) => ({
+      path: `${path}/${name}`,
+      size,
+      modifiedMs: Math.min(modifiedMs, nowMs),
+      idleMs: Math.max(0, nowMs - Math.max(modifiedMs, changedMs)),
+    }));
   }
 
   *#names(path: string, pattern: RegExp): Operation<string[]> {

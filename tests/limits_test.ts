@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { CacheError, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { test } from "node:test";
 import type { Storage } from "../src/context.ts";
@@ -14,6 +14,7 @@ import { type Calls, composed } from "../src/platform/composed.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
 import type { FileInfo, Files } from "../src/platform/platform.ts";
 import { Prune } from "../src/prune.ts";
+import { age as makeOld, restore } from "./_age.ts";
 import {
   bothWays,
   bytes,
@@ -30,11 +31,10 @@ import {
 const HOUR_S = 3600;
 /** Length of the entry of a code of one character, bytes. */
 const ENTRY_BYTES = 168 + "artifact of x".length;
-const nowS = () => Date.now() / 1000;
 
-/** Makes a file look as if it was last used then. */
+/** Makes a file look as if it was last used then, and left alone since. */
 function age(path: string, seconds: number): void {
-  utimesSync(path, nowS() - seconds, nowS() - seconds);
+  makeOld(path, seconds * 1000);
 }
 
 /** Writes an entry for each letter with an engine of its own; gives their paths, the first the longest unused. */
@@ -242,6 +242,75 @@ test("prune removes only what is the cache's own, and what its dead writers left
   });
 });
 
+/** The times that archives, images and build systems give everything, and those of a copy that keeps them. */
+const RESTORED_MS = [0, 1000, 315_532_800_000, Date.now() - 365 * 24 * HOUR_S * 1000];
+
+bothWays(
+  "a write keeps entries that were just restored, whatever their times say",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const paths = await fill(directory, "abcd");
+      RESTORED_MS.forEach((time, i) => restore(paths[i]!, time));
+      pruned(directory, 5 * HOUR_S);
+      const cache = small(directory, { strict: true });
+      await resolve(cache, bytes("x"));
+      await cache.flush();
+      assertEquals(paths.filter((path) => !existsSync(path)), []);
+      // Those that nobody used since go first where room is needed.
+      age(paths[0]!, 60);
+      await small(directory, { maxDiskBytes: 3 * ENTRY_BYTES }).prune();
+      assertEquals(paths.map((path) => existsSync(path)), [true, false, false, false]);
+    }),
+);
+
+test("a restored entry that nobody uses goes when it has been there for too long", async () => {
+  await inDirectory(async (directory) => {
+    const paths = await fill(directory, "ab");
+    for (const path of paths) restore(path, 0);
+    await later(29 * 24 * HOUR_S, async () => assertStrictEquals((await small(directory).prune()).removedEntries, 0));
+    await later(31 * 24 * HOUR_S, async () => assertStrictEquals((await small(directory).prune()).removedEntries, 2));
+  });
+});
+
+test("prune leaves a file of a writer alone whose times were restored or are of another clock, and sweeps it later", async () => {
+  await inDirectory(async (directory) => {
+    await fill(directory, "a");
+    const temporaries = [...RESTORED_MS, Date.now() + 48 * HOUR_S * 1000].map((time) => {
+      const path = `${directory}/v1/tmp/123-${crypto.randomUUID()}`;
+      writeFileSync(path, "12345");
+      restore(path, time);
+      return path;
+    });
+    await small(directory).prune();
+    assertEquals(temporaries.filter((path) => !existsSync(path)), []);
+    await later(2 * HOUR_S, () => small(directory).prune());
+    assertEquals(readdirSync(`${directory}/v1/tmp`), []);
+  });
+});
+
+test("an entry stays where the directory's clock is ahead", async () => {
+  await inDirectory(async (directory) => {
+    const paths = await fill(directory, "abcd");
+    for (const path of paths) restore(path, 0);
+    // To this process all that was written is a day ahead.
+    await later(-24 * HOUR_S, async () => {
+      const cache = small(directory, { strict: true });
+      assertStrictEquals((await cache.prune()).removedEntries, 0);
+    });
+  });
+});
+
+/** Runs a body as if it was so much later. */
+async function later<T>(seconds: number, body: () => Promise<T>): Promise<T> {
+  const { now } = Date;
+  Date.now = () => now() + seconds * 1000;
+  try {
+    return await body();
+  } finally {
+    Date.now = now;
+  }
+}
+
 test("prune gives an entry from the future the time of now", async () => {
   await inDirectory(async (directory) => {
     const [path = ""] = await fill(directory, "a");
@@ -357,7 +426,7 @@ test("prune keeps to the order of use where more must go than it keeps in mind",
   const folders = new Map<string, FileInfo[]>();
   for (let i = 0; i < 30_000; i++) {
     const prefix = (i % 256).toString(16).padStart(2, "0");
-    const entry = { name: i.toString(16).padStart(62, "0"), size: 1, modifiedMs: (i * 7919) % 30_000 };
+    const entry = { name: i.toString(16).padStart(62, "0"), size: 1, modifiedMs: (i * 7919) % 30_000, changedMs: 0 };
     folders.set(prefix, [...folders.get(prefix) ?? [], entry]);
   }
   const files = listed(folders);

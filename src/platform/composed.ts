@@ -223,8 +223,8 @@ function* listFiles(calls: Calls, path: string, names: RegExp): Operation<FileIn
 /** None where it is gone already, or is no file. */
 function* infoOf(calls: Calls, path: string, name: string): Operation<FileInfo[]> {
   try {
-    const { isFile, size, modifiedMs } = yield* perform(calls.stat(`${path}/${name}`, false));
-    return isFile ? [{ name, size, modifiedMs }] : [];
+    const { isFile, size, modifiedMs, changedMs } = yield* perform(calls.stat(`${path}/${name}`, false));
+    return isFile ? [{ name, size, modifiedMs, changedMs }] : [];
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error;
     return [];

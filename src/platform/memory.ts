@@ -106,7 +106,7 @@ export class MemoryFiles implements Files {
       this.#namesIn(path).filter((name) => names.test(name)).flatMap((name) => {
         const content = this.content.get(`${path}/${name}`);
         const modifiedMs = this.modified.get(`${path}/${name}`) ?? 0;
-        return content ? [{ name, size: content.length, modifiedMs }] : [];
+        return content ? [{ name, size: content.length, modifiedMs, changedMs: modifiedMs }] : [];
       }));
 
   touch: Files["touch"] = (path, modifiedMs) =>

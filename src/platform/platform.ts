@@ -65,8 +65,10 @@ export interface FileInfo {
   readonly name: string;
   /** Its length, bytes. */
   readonly size: number;
-  /** When it was changed or last touched, ms since 1970. */
+  /** When it was changed or last touched, ms since 1970; archives and images set it to what they like. */
   readonly modifiedMs: number;
+  /** When the system last changed anything of it, which nobody can set; the same as above where the system does not tell. */
+  readonly changedMs: number;
 }
 
 /** A held lock; what is in it is the platform's own business. */
