@@ -302,7 +302,8 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Waits until every entry that is still being written is on the disk.
+   * Waits until every entry that is still being written is on the disk, and until the directory is within its limits
+   * where one of these writes found that it was time to see to that.
    *
    * @throws {CacheError} When the cache is strict and a write failed.
    */

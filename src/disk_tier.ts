@@ -3,7 +3,7 @@
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { xxh3 } from "./checksum.ts";
 import { type Directory, ioFault, isForeign, isMissing } from "./directory.ts";
-import { type Operation, perform } from "./effect.ts";
+import { forEach, type Operation, perform } from "./effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
 import { CacheError, systemCode } from "./errors.ts";
 import type { Housekeeping, Written } from "./housekeeping.ts";
@@ -130,9 +130,10 @@ export class DiskTier {
   *clear(folder: string): Operation<void> {
     const path = `${this.#parts.directory.root}/${folder}`;
     for (const prefix of yield* this.#list(path, PREFIX_NAME)) {
-      for (const name of yield* this.#list(`${path}/${prefix}`, ENTRY_NAME)) {
-        yield* this.#remove(`${path}/${prefix}/${name}`);
-      }
+      const remove = this.#remove.bind(this);
+      yield* forEach(yield* this.#list(`${path}/${prefix}`, ENTRY_NAME), function* (name) {
+        yield* remove(`${path}/${prefix}/${name}`);
+      });
     }
   }
 

@@ -64,6 +64,39 @@ export function* begin<T>(effect: Effect<T>): Operation<Effect<T>> {
   });
 }
 
+/** How many items are worked on at a time: the threads of a runtime are fewer, and memory stays small. */
+const AT_ONCE = 16;
+
+/**
+ * Works on items: in an asynchronous run on some at once, in others on one after another, step by step. The first error
+ * ends it, when what was begun is done.
+ */
+export function* forEach<T>(items: Iterable<T>, work: (item: T) => Operation<unknown>): Operation<void> {
+  const isDone = yield* perform<boolean>({
+    name: "begin all",
+    sync: () => false,
+    async: async () => {
+      await allAtOnce(items, work);
+      return true;
+    },
+  });
+  if (isDone) return;
+  for (const item of items) yield* work(item);
+}
+
+async function allAtOnce<T>(items: Iterable<T>, work: (item: T) => Operation<unknown>): Promise<void> {
+  // One for all, and over for all when one of them throws.
+  const left = (function* () {
+    yield* items;
+  })();
+  const worker = async () => {
+    for (const item of left) await runAsync(work(item));
+  };
+  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
+  const failed = ends.find((end) => end.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
 /** Runs an operation to its end without waiting for anything. */
 export function runSync<T>(operation: Operation<T>): T {
   let step = operation.next();

@@ -215,6 +215,8 @@ function* publish<M>(work: StoredWork<M>, payload: Bytes): Operation<CacheError 
 }
 
 function* prune<M>({ context: { report }, storage: { housekeeping } }: StoredWork<M>): Operation<void> {
+  // Another write may have scheduled it as well.
+  if (!housekeeping.isDue) return;
   try {
     const pruned = yield* housekeeping.pruneAlone();
     if (typeof pruned === "object" && pruned.fault) report(pruned.fault);

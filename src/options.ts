@@ -55,6 +55,8 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
   maxDiskBytes?: number;
   /**
    * How long an entry stays in the directory without being used, in ms; looked at once an hour, when one is written.
+   * It counts from the later of the file's mtime and ctime: an entry that was just restored stays, even where an image or
+   * an archive set its mtime to 1970. `chmod -R` and `chown -R` renew the ctime, and so the time that is left, as well.
    *
    * @default {2592000000} 30 days
    */

@@ -2,7 +2,7 @@
 // the cache's own; of all engines, so that entries of versions no longer in use go first.
 
 import { type Directory, ioFault, isMissing } from "./directory.ts";
-import { type Effect, type Operation, perform } from "./effect.ts";
+import { type Effect, forEach, type Operation, perform } from "./effect.ts";
 import { type CacheError, systemCode } from "./errors.ts";
 import { ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
 import type { FileInfo, Files } from "./platform/platform.ts";
@@ -33,14 +33,19 @@ export interface PruneResult {
   readonly bytes: number;
 }
 
-interface Found extends FileInfo {
+interface Found {
   readonly path: string;
+  readonly size: number;
+  /** When it was last used, as far as is known: what came from an archive or an image may say anything. */
+  readonly modifiedMs: number;
+  /** For how long nothing has happened to it: neither a use nor a restore. */
+  readonly idleMs: number;
 }
 
 /** Where a prune of too much stops, so that the next is not at once: part of the limit. */
 const LOW_WATER = 0.8;
 
-/** How exactly the use of an entry is known, and how old a file is that no writer can be at any more, ms. */
+/** How exactly the use of an entry is known, and how long nothing has happened to a file that nobody writes any more, ms. */
 export const HOUR_MS = 3_600_000;
 
 /** How many entries are kept in mind at a time, whatever their number. */
@@ -75,36 +80,34 @@ export class Prune {
    * @throws {CacheError} `IO` when it cannot be known what is there.
    */
   *run(): Operation<PruneResult> {
-    const { maxAgeMs, maxBytes, nowMs, room } = this.#plan;
+    const { maxAgeMs, maxBytes, room } = this.#plan;
     const result = this.#result;
     let oldest = new Oldest();
     yield* this.#sweep();
     yield* this.#walk((entry) => {
       result.entries++;
       result.bytes += entry.size;
-      if (nowMs - entry.modifiedMs > maxAgeMs) return this.#remove(entry);
-      oldest.offer(entry);
+      const isOld = entry.idleMs > maxAgeMs;
+      if (!isOld) oldest.offer(entry);
+      return isOld;
     });
     const target = result.bytes + room > maxBytes ? Math.min(maxBytes * LOW_WATER, maxBytes - room) : Infinity;
     for (let batch; result.bytes > target && (batch = oldest.sorted()).length > 0;) {
-      for (const entry of batch) if (result.bytes > target) yield* this.#remove(entry);
       // Where more has to go than is kept in mind: look again, from there on.
       oldest = new Oldest(batch.at(-1));
+      while (result.bytes > target && batch.length > 0) yield* this.#removeAll(firstOf(batch, result.bytes - target));
       if (result.bytes > target) yield* this.#walk((entry) => oldest.offer(entry));
     }
     return result;
   }
 
-  /** Visits every entry of every engine, a folder at a time. */
-  *#walk(visit: (entry: Found) => Operation<void> | void): Operation<void> {
+  /** Visits every entry of every engine, a folder at a time; removes those that a visit says are to go. */
+  *#walk(visit: (entry: Found) => boolean | void): Operation<void> {
     const { root } = this.#directory;
     for (const folder of yield* this.#names(root, FOLDER_NAME)) {
       const prefixes = yield* this.#names(`${root}/${folder}`, PREFIX_NAME);
       for (const prefix of prefixes) {
-        for (const entry of yield* this.#entriesIn(`${root}/${folder}/${prefix}`)) {
-          const removal = visit(entry);
-          if (removal) yield* removal;
-        }
+        yield* this.#removeAll((yield* this.#entriesIn(`${root}/${folder}/${prefix}`)).filter(visit));
       }
       // So go the folders of engines that are not used any more.
       if (prefixes.length === 0) yield* this.#removeEmpty(`${root}/${folder}`);
@@ -112,39 +115,24 @@ export class Prune {
   }
 
   *#entriesIn(path: string): Operation<Found[]> {
-    const files = yield* this.#listing(path, this.#files.listFiles(path));
+    const files = yield* this.#filesIn(path, ENTRY_NAME);
     if (files.length === 0) yield* this.#removeEmpty(path);
-    const entries: Found[] = [];
-    for (const { name, size, modifiedMs } of files) {
-      if (!ENTRY_NAME.test(name)) continue;
-      entries.push({
-        name,
-        path: `${path}/${name}`,
-        size,
-        modifiedMs: yield* this.#past(`${path}/${name}`, modifiedMs),
-      });
-    }
-    return entries;
-  }
-
-  /** A time that is still to come, by a wrong clock, would keep an entry for ever. */
-  *#past(path: string, modifiedMs: number): Operation<number> {
-    const { isDryRun, nowMs } = this.#plan;
-    if (modifiedMs > nowMs + HOUR_MS && !isDryRun) yield* this.#attempt(path, this.#files.touch(path, nowMs));
-    return Math.min(modifiedMs, nowMs);
+    return files;
   }
 
   /** Removes what writers that died left behind, and counts what others are writing. */
   *#sweep(): Operation<void> {
-    const { isDryRun, nowMs } = this.#plan;
-    const path = this.#directory.temporary;
-    for (const { name, size, modifiedMs } of yield* this.#listing(path, this.#files.listFiles(path))) {
-      if (!TEMPORARY_NAME.test(name)) continue;
-      const isStale = Math.abs(nowMs - modifiedMs) > HOUR_MS;
-      const file = `${path}/${name}`;
-      const isGone = isStale && !isDryRun && (yield* this.#attempt(file, this.#files.remove(file)));
-      if (!isGone) this.#result.bytes += size;
-    }
+    const files = yield* this.#filesIn(this.#directory.temporary, TEMPORARY_NAME);
+    yield* forEach(files, (file) => this.#sweepOne(file, file.idleMs > HOUR_MS && !this.#plan.isDryRun));
+  }
+
+  *#sweepOne({ path, size }: Found, mayGo: boolean): Operation<void> {
+    const isGone = mayGo && (yield* this.#attempt(path, this.#files.remove(path)));
+    if (!isGone) this.#result.bytes += size;
+  }
+
+  *#removeAll(entries: readonly Found[]): Operation<void> {
+    yield* forEach(entries, (entry) => this.#remove(entry));
   }
 
   *#remove({ path, size }: Found): Operation<void> {
@@ -164,6 +152,21 @@ export class Prune {
     } catch {
       // Whatever it is: there is always a next time.
     }
+  }
+
+  *#filesIn(path: string, names: RegExp): Operation<Found[]> {
+    const { isDryRun, nowMs } = this.#plan;
+    const files = yield* this.#listing(path, this.#files.listFiles(path, names));
+    const future = files.filter(({ modifiedMs }) => modifiedMs > nowMs + HOUR_MS);
+    // By a wrong clock: it would keep a file for ever.
+    const touch = ({ name }: FileInfo) => this.#attempt(`${path}/${name}`, this.#files.touch(`${path}/${name}`, nowMs));
+    if (!isDryRun) yield* forEach(future, touch);
+    return files.map(({ name, size, modifiedMs, changedMs }) => ({
+      path: `${path}/${name}`,
+      size,
+      modifiedMs: Math.min(modifiedMs, nowMs),
+      idleMs: Math.max(0, nowMs - Math.max(modifiedMs, changedMs)),
+    }));
   }
 
   *#names(path: string, pattern: RegExp): Operation<string[]> {
@@ -215,6 +218,13 @@ class Oldest {
   sorted(): Found[] {
     return this.#kept.sort(byUse).slice(0, MAX_IN_MIND);
   }
+}
+
+/** Takes from the front of a list the entries that make up so many bytes. */
+function firstOf(entries: Found[], bytes: number): Found[] {
+  let count = 0;
+  for (let sum = 0; count < entries.length && sum < bytes; count++) sum += entries[count]!.size;
+  return entries.splice(0, count);
 }
 
 function byUse(a: Found, b: Found): number {

@@ -9,6 +9,8 @@ const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 interface Pending {
   readonly bytes: number;
   readonly write: () => Operation<void>;
+  /** A write of the same key that had begun before. */
+  readonly before?: Promise<void>;
   /** Set once the write runs in the background. */
   running?: Promise<void>;
 }
@@ -16,12 +18,15 @@ interface Pending {
 /** Pending writes of a cache. In the background they come one after another: a burst must not take every descriptor. */
 export class WriteBehind {
   readonly #pending = new Map<string, Pending>();
+  /** What is under way in the background; some of it is not pending any more, for a synchronous run was faster. */
+  readonly #running = new Map<Promise<void>, string>();
   #isDraining = false;
   /** Errors of writes that nobody waited for, until {@linkcode flush} tells of them. */
   readonly #errors = new Set<unknown>();
 
   /**
-   * Has a write done soon, in the place of one of the same key that has not begun; not at all where too much waits.
+   * Has a write done soon, in the place of one of the same key that has not begun, and after one that has; not at all
+   * where too much waits.
    *
    * @param bytes Memory that the write holds until it is done.
    * @param write Makes the operation; it must be fit to be done twice.
@@ -30,7 +35,8 @@ export class WriteBehind {
     let waiting = 0;
     for (const pending of this.#pending.values()) waiting += pending.bytes;
     if (waiting > 0 && waiting + bytes > MAX_PENDING_BYTES) return;
-    this.#pending.set(key, { bytes, write });
+    const replaced = this.#pending.get(key);
+    this.#pending.set(key, { bytes, write, before: replaced?.running ?? replaced?.before });
     if (!this.#isDraining) this.#drain();
   }
 
@@ -56,22 +62,26 @@ export class WriteBehind {
   }
 
   /**
-   * Waits until the writes that are pending now are done; {@linkcode flush} tells of those that fail.
+   * Waits until the writes that are pending or under way now are done; {@linkcode flush} tells of those that fail.
    *
    * @param only The one key to wait for.
    */
   async settleAll(only?: string): Promise<void> {
+    const isWanted = (key: string) => only === undefined || only === key;
     for (const [key, pending] of [...this.#pending]) {
-      const isWanted = this.#pending.get(key) === pending && (only === undefined || only === key);
-      if (isWanted) await this.#runNoted(key, pending);
+      if (isWanted(key) && this.#pending.get(key) === pending) await this.#runNoted(key, pending);
     }
+    await Promise.allSettled([...this.#running].filter(([, key]) => isWanted(key)).map(([running]) => running));
     // Where the timer of a drain is a fake that never comes, what is scheduled next sets another.
     if (this.#pending.size === 0) this.#isDraining = false;
   }
 
-  /** {@linkcode settleAll}; rejects with the first error of writes that nobody waited for. */
+  /**
+   * Waits also for what these writes schedule themselves; rejects with the first error of writes that nobody waited for.
+   * What others go on to schedule does not keep it.
+   */
   async flush(): Promise<void> {
-    await this.settleAll();
+    for (let round = 0; round < 2; round++) await this.settleAll();
     const [first] = this.#errors;
     this.#errors.clear();
     if (first) throw first;
@@ -94,8 +104,17 @@ export class WriteBehind {
   }
 
   #run(key: string, pending: Pending): Promise<void> {
-    return pending.running ??= runAsync(pending.write()).finally(() => {
+    if (pending.running) return pending.running;
+    const running = this.#runAfter(pending).finally(() => {
+      this.#running.delete(running);
       if (this.#pending.get(key) === pending) this.#pending.delete(key);
     });
+    this.#running.set(running, key);
+    return pending.running = running;
+  }
+
+  async #runAfter({ before, write }: Pending): Promise<void> {
+    if (before) await before.catch(() => {});
+    await runAsync(write());
   }
 }

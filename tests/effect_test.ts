@@ -2,7 +2,7 @@
 
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { test } from "node:test";
-import { compose, type Effect, immediate, type Operation, perform, runAsync, runSync } from "../src/effect.ts";
+import { compose, type Effect, forEach, immediate, type Operation, perform, runAsync, runSync } from "../src/effect.ts";
 
 const later = <T>(value: T): Effect<T> => ({
   name: "later",
@@ -67,4 +67,33 @@ test("compose makes an operation one step, in both kinds of run", async () => {
   const effect = compose("sum", sum);
   assertStrictEquals(effect.sync(), 3);
   assertStrictEquals(await effect.async(), 3);
+});
+
+test("forEach works on a bounded number at once where it may wait, and else on one after another", async () => {
+  for (const [run, least] of [[runAsync, 2], [runSync, 1]] as const) {
+    let running = 0;
+    let most = 0;
+    const done: number[] = [];
+    await run(forEach(Array(100).keys(), function* (i) {
+      most = Math.max(most, ++running);
+      yield* perform(later(i));
+      running--;
+      done.push(i);
+    }));
+    assertEquals(done.sort((a, b) => a - b), [...Array(100).keys()]);
+    assertEquals([most >= least, most <= (least === 1 ? 1 : 16)], [true, true], `${most} at once`);
+  }
+});
+
+test("forEach is over with the first error, when what was begun is done", async () => {
+  let begun = 0;
+  let done = 0;
+  function* work(i: number): Operation<void> {
+    begun++;
+    yield* perform(i === 20 ? failing : later(i));
+    done++;
+  }
+  await assertRejects(() => runAsync(forEach(Array(1000).keys(), work)), RangeError, "no");
+  assertEquals([done === begun - 1, begun < 100], [true, true], `${begun} begun, ${done} done`);
+  assertThrows(() => runSync(forEach([1, 20, 3], work)), RangeError, "no");
 });

@@ -23,7 +23,6 @@ import {
   renameSync,
   rmSync,
   statSync,
-  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,6 +32,7 @@ import { test } from "node:test";
 import { perform, runSync } from "../src/effect.ts";
 import { systemCode } from "../src/errors.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
+import { age } from "./_age.ts";
 import {
   type Call,
   type Choose,
@@ -281,14 +281,9 @@ function fillDamaged(directory: string): void {
   fill(directory, ["other"]);
 }
 
-function touch(path: string, inMs: number): void {
-  const time = new Date(Date.now() + inMs);
-  utimesSync(path, time, time);
-}
-
 function fillLongAgo(directory: string, names: readonly string[]): void {
   fill(directory, names);
-  for (const path of entriesIn(directory)) touch(path, -2 * DAY_MS);
+  for (const path of entriesIn(directory)) age(path, 2 * DAY_MS);
 }
 
 /** Work of every kind for a prune: old entries, one from the future, empty folders, what a dead writer left. */
@@ -296,11 +291,11 @@ function fillUp(directory: string): void {
   fillLongAgo(directory, ["old 1", "old 2"]);
   fill(directory, ["other"]);
   const other = entriesIn(directory).find((path) => statSync(path).mtimeMs > Date.now() - DAY_MS)!;
-  touch(other, 2 * DAY_MS);
+  age(other, -2 * DAY_MS);
   mkdirSync(`${directory}/v1/gone-0123456789abcdef/00`, { recursive: true });
   const left = `${directory}/v1/tmp/1-01234567-89ab-cdef-0123-456789abcdef`;
   writeFileSync(left, "left by a dead writer");
-  touch(left, -2 * DAY_MS);
+  age(left, 2 * DAY_MS);
 }
 
 const artifact = {
@@ -386,7 +381,7 @@ class Snapshot {
     for (const path of this.#folders) mkdirSync(`${directory}/${path}`, { mode: 0o700 });
     for (const [path, { bytes, modified }] of this.files) {
       writeFileSync(`${directory}/${path}`, bytes, { mode: 0o600 });
-      utimesSync(`${directory}/${path}`, modified, modified);
+      age(`${directory}/${path}`, Date.now() - modified.getTime());
     }
   }
 }

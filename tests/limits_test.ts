@@ -2,16 +2,19 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { CacheError, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { test } from "node:test";
+import type { Storage } from "../src/context.ts";
 import { Directory } from "../src/directory.ts";
 import { immediate, perform, runAsync, runSync } from "../src/effect.ts";
 import { lookup } from "../src/lookup.ts";
 import { openContext } from "../src/options.ts";
+import { type Calls, composed } from "../src/platform/composed.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
 import type { FileInfo, Files } from "../src/platform/platform.ts";
 import { Prune } from "../src/prune.ts";
+import { age as makeOld, restore } from "./_age.ts";
 import {
   bothWays,
   bytes,
@@ -28,11 +31,10 @@ import {
 const HOUR_S = 3600;
 /** Length of the entry of a code of one character, bytes. */
 const ENTRY_BYTES = 168 + "artifact of x".length;
-const nowS = () => Date.now() / 1000;
 
-/** Makes a file look as if it was last used then. */
+/** Makes a file look as if it was last used then, and left alone since. */
 function age(path: string, seconds: number): void {
-  utimesSync(path, nowS() - seconds, nowS() - seconds);
+  makeOld(path, seconds * 1000);
 }
 
 /** Writes an entry for each letter with an engine of its own; gives their paths, the first the longest unused. */
@@ -240,6 +242,75 @@ test("prune removes only what is the cache's own, and what its dead writers left
   });
 });
 
+/** The times that archives, images and build systems give everything, and those of a copy that keeps them. */
+const RESTORED_MS = [0, 1000, 315_532_800_000, Date.now() - 365 * 24 * HOUR_S * 1000];
+
+bothWays(
+  "a write keeps entries that were just restored, whatever their times say",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const paths = await fill(directory, "abcd");
+      RESTORED_MS.forEach((time, i) => restore(paths[i]!, time));
+      pruned(directory, 5 * HOUR_S);
+      const cache = small(directory, { strict: true });
+      await resolve(cache, bytes("x"));
+      await cache.flush();
+      assertEquals(paths.filter((path) => !existsSync(path)), []);
+      // Those that nobody used since go first where room is needed.
+      age(paths[0]!, 60);
+      await small(directory, { maxDiskBytes: 3 * ENTRY_BYTES }).prune();
+      assertEquals(paths.map((path) => existsSync(path)), [true, false, false, false]);
+    }),
+);
+
+test("a restored entry that nobody uses goes when it has been there for too long", async () => {
+  await inDirectory(async (directory) => {
+    const paths = await fill(directory, "ab");
+    for (const path of paths) restore(path, 0);
+    await later(29 * 24 * HOUR_S, async () => assertStrictEquals((await small(directory).prune()).removedEntries, 0));
+    await later(31 * 24 * HOUR_S, async () => assertStrictEquals((await small(directory).prune()).removedEntries, 2));
+  });
+});
+
+test("prune leaves a file of a writer alone whose times were restored or are of another clock, and sweeps it later", async () => {
+  await inDirectory(async (directory) => {
+    await fill(directory, "a");
+    const temporaries = [...RESTORED_MS, Date.now() + 48 * HOUR_S * 1000].map((time) => {
+      const path = `${directory}/v1/tmp/123-${crypto.randomUUID()}`;
+      writeFileSync(path, "12345");
+      restore(path, time);
+      return path;
+    });
+    await small(directory).prune();
+    assertEquals(temporaries.filter((path) => !existsSync(path)), []);
+    await later(2 * HOUR_S, () => small(directory).prune());
+    assertEquals(readdirSync(`${directory}/v1/tmp`), []);
+  });
+});
+
+test("an entry stays where the directory's clock is ahead", async () => {
+  await inDirectory(async (directory) => {
+    const paths = await fill(directory, "abcd");
+    for (const path of paths) restore(path, 0);
+    // To this process all that was written is a day ahead.
+    await later(-24 * HOUR_S, async () => {
+      const cache = small(directory, { strict: true });
+      assertStrictEquals((await cache.prune()).removedEntries, 0);
+    });
+  });
+});
+
+/** Runs a body as if it was so much later. */
+async function later<T>(seconds: number, body: () => Promise<T>): Promise<T> {
+  const { now } = Date;
+  Date.now = () => now() + seconds * 1000;
+  try {
+    return await body();
+  } finally {
+    Date.now = now;
+  }
+}
+
 test("prune gives an entry from the future the time of now", async () => {
   await inDirectory(async (directory) => {
     const [path = ""] = await fill(directory, "a");
@@ -270,6 +341,70 @@ test("prune goes on after what it cannot remove, and tells of it", async () => {
   });
 });
 
+/** This platform's files, and how many removals were under way at once at most. */
+function counted(): { files: Files; most: () => number } {
+  const { files } = detectPlatform();
+  let running = 0;
+  let most = 0;
+  const remove: Files["remove"] = (path) => {
+    const effect = files!.remove(path);
+    const async = async () => {
+      most = Math.max(most, ++running);
+      await effect.async();
+      running--;
+    };
+    return { ...effect, async };
+  };
+  return { files: Object.assign(Object.create(files!), { remove }), most: () => most };
+}
+
+test("prune and clear remove some at once, and no more than a few", async () => {
+  await inDirectory(async (directory) => {
+    const engine = new TextEngine();
+    const { key } = await new ModuleCache({ engine, directory }).resolve(bytes("a"));
+    const path = onlyEntry(directory);
+    const entries = () => entriesIn(directory).length;
+    for (const [what, left] of [["prune", 80], ["clear", 0]] as const) {
+      for (let i = 0; i < 100; i++) writeFileSync(path.replace(key.slice(2), i.toString(16).padStart(62, "0")), "1");
+      rmSync(path, { force: true });
+      const { files, most } = counted();
+      const { storage } = openContext({ engine, directory, maxDiskBytes: 99 }, { ...detectPlatform(), files });
+      const { disk, housekeeping } = storage as Storage;
+      if (what === "prune") await runAsync(housekeeping.prune());
+      else await runAsync(disk.clear(path.split(/[\\/]/).at(-3)!));
+      assert(entries() <= left && most() > 1 && most() <= 16, `${what}: ${entries()} left, ${most()} at once`);
+    }
+  });
+});
+
+test("prune asks about no names but its own, and about few at a time", async () => {
+  const own = Array.from({ length: 1000 }, (_, i) => `1-${i.toString(16).padStart(36, "0")}`);
+  let running = 0;
+  let most = 0;
+  const asked: string[] = [];
+  const gone = Object.assign(new Error("gone"), { code: "ENOENT" });
+  const stat = (path: string) => ({
+    name: "stat",
+    sync: () => {
+      throw gone;
+    },
+    async: async () => {
+      asked.push(path.slice("/tmp/".length));
+      most = Math.max(most, ++running);
+      await null;
+      running--;
+      throw gone;
+    },
+  });
+  const list = () => immediate("list", () => [...own, ...own.map((name) => `foreign-${name}`)]);
+  const files = { ...detectPlatform().files!, ...composed({ list, stat } as unknown as Calls) };
+  const opened = new Directory(files, { path: "/none", readOnly: false });
+  const plan = { nowMs: Date.now(), maxAgeMs: 1000, maxBytes: 0, room: 0, isDryRun: true };
+  await runAsync(new Prune({ ...files, list: () => immediate("list", () => []) }, opened, plan).run());
+  assertEquals(asked.map((path) => path.slice(path.lastIndexOf("/") + 1)), own);
+  assert(most > 1 && most <= 16, `${most} at once`);
+});
+
 /** Files of which only names and sizes are there: a hundred thousand of them need no disk. */
 function listed(folders: Map<string, FileInfo[]>): Files {
   const step = <T>(give: () => T) => immediate("step", give);
@@ -291,7 +426,7 @@ test("prune keeps to the order of use where more must go than it keeps in mind",
   const folders = new Map<string, FileInfo[]>();
   for (let i = 0; i < 30_000; i++) {
     const prefix = (i % 256).toString(16).padStart(2, "0");
-    const entry = { name: i.toString(16).padStart(62, "0"), size: 1, modifiedMs: (i * 7919) % 30_000 };
+    const entry = { name: i.toString(16).padStart(62, "0"), size: 1, modifiedMs: (i * 7919) % 30_000, changedMs: 0 };
     folders.set(prefix, [...folders.get(prefix) ?? [], entry]);
   }
   const files = listed(folders);
@@ -329,6 +464,50 @@ bothWays("a write prunes what is too old, at most once an hour", (resolve) =>
     await cache.flush();
     assertStrictEquals(entriesIn(directory).length, 5);
   }));
+
+test("flush waits for the prune that its writes schedule, and not for what others schedule", async () => {
+  await inDirectory(async (directory) => {
+    const [old = ""] = await fill(directory, "abc");
+    age(old, 31 * 24 * HOUR_S);
+    pruned(directory, 2 * HOUR_S);
+    const cache = new ModuleCache({ directory, strict: true });
+    let n = 0;
+    const next = () => cache.resolveSync(Uint8Array.of(...EMPTY_MODULE, 0, 4, 1, 118, n >> 8, n++));
+    next();
+    // Somebody who never stops looking up.
+    const others = setInterval(next, 0);
+    await cache.flush();
+    clearInterval(others);
+    assertStrictEquals(existsSync(old), false);
+    await cache.flush();
+  });
+});
+
+test("flush waits for a prune under way when another was scheduled meanwhile", async () => {
+  await inDirectory(async (directory) => {
+    const paths = await fill(directory, "abc");
+    age(paths[0]!, 31 * 24 * HOUR_S);
+    pruned(directory, 2 * HOUR_S);
+    const platform = detectPlatform();
+    const gate = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const remove: Files["remove"] = (path) => {
+      const effect = platform.files!.remove(path);
+      if (path !== paths[0]) return effect;
+      return { ...effect, async: () => (begun.resolve(), gate.promise.then(effect.async)) };
+    };
+    const files: Files = Object.assign(Object.create(platform.files!), { remove });
+    const context = openContext({ engine: new TextEngine(), directory, strict: true }, { ...platform, files });
+    const { behind } = context.storage as Storage;
+    await runAsync(lookup(context, bytes("x")));
+    await begun.promise;
+    await runAsync(lookup(context, bytes("y")));
+    const flushed = behind.flush();
+    gate.resolve();
+    await flushed;
+    assertStrictEquals(existsSync(paths[0]!), false);
+  });
+});
 
 bothWays("an account that is damaged or missing is made anew", (resolve) =>
   inDirectory(async (directory) => {

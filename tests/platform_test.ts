@@ -2,10 +2,10 @@
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { createHash, createHmac } from "node:crypto";
-import { statSync } from "node:fs";
+import { statSync, utimesSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
-import { perform, runSync } from "../src/effect.ts";
+import { perform, runAsync, runSync } from "../src/effect.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
 import { MemoryFiles, memoryPlatform } from "../src/platform/memory.ts";
 import { nativeHmacSha256, nativeSha256, webPlatform } from "../src/platform/web.ts";
@@ -39,6 +39,20 @@ test("this platform has locks unless it is Node before 26", () => {
     hasLocks,
     !/^Node 2[0-5]/.test(thisRuntime()) && process.platform !== "win32" || thisRuntime().startsWith("Deno"),
   );
+});
+
+test("this platform tells when the system changed a file, whatever its time was set to", async () => {
+  await inDirectory(async (directory) => {
+    const files = detectPlatform().files!;
+    writeFileSync(`${directory}/a`, "");
+    utimesSync(`${directory}/a`, 0, 0);
+    for (const run of [runSync, runAsync]) {
+      const [file] = await run(perform(files.listFiles(directory, /./)));
+      const { changedMs, ...rest } = file!;
+      assertEquals(rest, { name: "a", size: 0, modifiedMs: 0 });
+      assertStrictEquals(Math.trunc(changedMs), statSync(`${directory}/a`).ctime.getTime());
+    }
+  });
 });
 
 test("this platform makes directories and files for their owner alone", async () => {

@@ -22,8 +22,8 @@ const ARTIFACT_BYTES = [1000, 2_000_000, 3_000_000, 6_000_000, 1_000_000, 4_000_
 /** How long after a compile an artifact is being written at most, ms. */
 const WRITE_MS = 40;
 
-/** How long ago a file must have been written to be swept, with much to spare, ms. */
-const LONG_AGO_MS = 2 * 3_600_000;
+/** How long after it was written a file is swept, with much to spare, ms. */
+const LONG_AFTER_MS = 2 * 3_600_000;
 
 /** What a round came to. */
 export interface KillsResult {
@@ -134,11 +134,9 @@ function canLock({ runtime: { name } }: Load): boolean {
   return !/^Node 2[0-5]/.test(name);
 }
 
-/** Makes all that was left behind old, and has a new process prune and look everything up. */
+/** Has a new process prune, as if all that was left behind was old, and look everything up. */
 async function sweep(runtime: Runtime, directory: string, log: string): Promise<string[]> {
-  const longAgo = new Date(Date.now() - LONG_AGO_MS);
-  for (const { path } of temporariesIn(directory)) await Deno.utime(path, longAgo, longAgo);
-  const plan = { ...planOf(directory, log, randomFrom(0)), prunes: true };
+  const plan = { ...planOf(directory, log, randomFrom(0)), prunesInMs: LONG_AFTER_MS };
   const load = new Load(runtime, "stress_worker.ts", plan);
   await load.go();
   return [

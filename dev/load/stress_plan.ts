@@ -22,8 +22,8 @@ export interface StressPlan {
   readonly compileMs: number;
   /** Lookups, one after another in a lane; lanes go at once. */
   readonly lanes: readonly (readonly Wanted[])[];
-  /** Prunes before all else. */
-  readonly prunes?: boolean;
+  /** Prunes before all else, as if it was so much later, ms. */
+  readonly prunesInMs?: number;
 }
 
 /** What a process logs of a lookup. */

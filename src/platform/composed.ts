@@ -1,7 +1,7 @@
 // Steps made of several calls, written once over the few calls that every runtime has: whole files, and directories with
 // those above them.
 
-import { compose, type Effect, immediate, type Operation, perform } from "../effect.ts";
+import { compose, type Effect, forEach, immediate, type Operation, perform } from "../effect.ts";
 import { systemCode } from "../errors.ts";
 import type { Bytes, FileInfo, FileParts, Files, Lock } from "./platform.ts";
 
@@ -81,7 +81,7 @@ export function composed(
         })),
     makeDirectory: (path) => compose("makeDirectory", () => makeTree(calls, path)),
     list: calls.list,
-    listFiles: (path) => listFiles(calls, path),
+    listFiles: (path, names) => compose("listFiles", () => listFiles(calls, path, names)),
     exposure: (path, isGiven) => compose("exposure", () => exposure(calls, path, isGiven)),
     ...(calls.lock ? { tryLock: (path) => compose("tryLock", () => takeLock(calls.lock!, create, path)) } : {}),
   };
@@ -211,22 +211,20 @@ function* takeLock(
   return yield* perform(taking);
 }
 
-/** Asks of all files at once: one after another takes three times as long. */
-function listFiles(calls: Calls, path: string): Effect<FileInfo[]> {
-  const info = (name: string) => compose("stat", () => infoOf(calls, path, name));
-  const names = calls.list(path);
-  return {
-    name: "listFiles",
-    sync: () => names.sync().flatMap((name) => info(name).sync()),
-    async: async () => (await Promise.all((await names.async()).map((name) => info(name).async()))).flat(),
-  };
+function* listFiles(calls: Calls, path: string, names: RegExp): Operation<FileInfo[]> {
+  const wanted = (yield* perform(calls.list(path))).filter((name) => names.test(name));
+  const found: FileInfo[][] = [];
+  yield* forEach(wanted.entries(), function* ([i, name]) {
+    found[i] = yield* infoOf(calls, path, name);
+  });
+  return found.flat();
 }
 
 /** None where it is gone already, or is no file. */
 function* infoOf(calls: Calls, path: string, name: string): Operation<FileInfo[]> {
   try {
-    const { isFile, size, modifiedMs } = yield* perform(calls.stat(`${path}/${name}`, false));
-    return isFile ? [{ name, size, modifiedMs }] : [];
+    const { isFile, size, modifiedMs, changedMs } = yield* perform(calls.stat(`${path}/${name}`, false));
+    return isFile ? [{ name, size, modifiedMs, changedMs }] : [];
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error;
     return [];

@@ -120,8 +120,10 @@ function stat(path: string, follow: boolean): Effect<FileStat> {
   return map(both("stat", () => sync(path), () => async(path)), statOf);
 }
 
-function statOf({ isFile, isDirectory, isSymlink: isLink, size, mtime, uid, mode }: Deno.FileInfo): FileStat {
-  return { isFile, isDirectory, isLink, size, modifiedMs: mtime?.getTime() ?? 0, uid: uid ?? 0, mode: mode ?? 0 };
+function statOf({ isFile, isDirectory, isSymlink: isLink, size, mtime, ctime, uid, mode }: Deno.FileInfo): FileStat {
+  const modifiedMs = mtime?.getTime() ?? 0;
+  const times = { modifiedMs, changedMs: ctime?.getTime() ?? modifiedMs };
+  return { isFile, isDirectory, isLink, size, ...times, uid: uid ?? 0, mode: mode ?? 0 };
 }
 
 function identityOf({ ino, mtime, size }: Deno.FileInfo): { identity: string; modifiedMs: number } {
@@ -159,7 +161,7 @@ function handle(file: Deno.FsFile, found: Partial<FileStat> = {}): Handle {
     stat: immediate("stat", () => {
       const size = file.seekSync(0, Deno.SeekMode.End);
       file.seekSync(0, Deno.SeekMode.Start);
-      return { isFile: true, isDirectory: false, isLink: false, modifiedMs: 0, ...found, size };
+      return { isFile: true, isDirectory: false, isLink: false, modifiedMs: 0, changedMs: 0, ...found, size };
     }),
     read: (into) => both("read", () => file.readSync(into) ?? 0, async () => await file.read(into) ?? 0),
     write: (bytes) => both("write", () => file.writeSync(bytes), () => file.write(bytes)),

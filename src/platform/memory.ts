@@ -101,12 +101,12 @@ export class MemoryFiles implements Files {
 
   list: Files["list"] = (path) => immediate("list", () => this.#namesIn(path));
 
-  listFiles: Files["listFiles"] = (path) =>
+  listFiles: Files["listFiles"] = (path, names) =>
     immediate("listFiles", () =>
-      this.#namesIn(path).flatMap((name) => {
+      this.#namesIn(path).filter((name) => names.test(name)).flatMap((name) => {
         const content = this.content.get(`${path}/${name}`);
         const modifiedMs = this.modified.get(`${path}/${name}`) ?? 0;
-        return content ? [{ name, size: content.length, modifiedMs }] : [];
+        return content ? [{ name, size: content.length, modifiedMs, changedMs: modifiedMs }] : [];
       }));
 
   touch: Files["touch"] = (path, modifiedMs) =>

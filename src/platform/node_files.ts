@@ -188,9 +188,9 @@ function handle(descriptor: number): Handle {
 }
 
 function statOf(stat: NodeFs.Stats): FileStat {
-  const { size, mode, mtimeMs: modifiedMs, uid } = stat;
+  const { size, mode, mtimeMs: modifiedMs, ctimeMs: changedMs, uid } = stat;
   const kind = { isFile: stat.isFile(), isDirectory: stat.isDirectory(), isLink: stat.isSymbolicLink() };
-  return { ...kind, size, mode, modifiedMs, uid };
+  return { ...kind, size, mode, modifiedMs, changedMs, uid };
 }
 
 function identityOf({ ino, mtimeMs: modifiedMs, size }: NodeFs.Stats): { identity: string; modifiedMs: number } {

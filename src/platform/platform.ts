@@ -65,8 +65,10 @@ export interface FileInfo {
   readonly name: string;
   /** Its length, bytes. */
   readonly size: number;
-  /** When it was changed or last touched, ms since 1970. */
+  /** When it was changed or last touched, ms since 1970; archives and images set it to what they like. */
   readonly modifiedMs: number;
+  /** When the system last changed anything of it, which nobody can set; the same as above where the system does not tell. */
+  readonly changedMs: number;
 }
 
 /** A held lock; what is in it is the platform's own business. */
@@ -113,8 +115,12 @@ export interface Files {
   removeDirectory(path: string): Effect<void>;
   /** Names in a directory. */
   list(path: string): Effect<string[]>;
-  /** Regular files in a directory; those that vanish meanwhile are left out. */
-  listFiles(path: string): Effect<FileInfo[]>;
+  /**
+   * Regular files in a directory; those that vanish meanwhile are left out.
+   *
+   * @param names Which: no other is asked about.
+   */
+  listFiles(path: string, names: RegExp): Effect<FileInfo[]>;
   /** Tells what a file is now, links followed: another size, time of change or inode is another identity. */
   identify(path: string): Effect<{ readonly identity: string; readonly modifiedMs: number }>;
   /** Reads a file that is not the cache's, links followed. */

@@ -102,11 +102,15 @@ export function platformContract(
       await take(files.makeDirectory(`${directory}/folder`));
       await take(files.create(`${directory}/a`, [bytes("1234")]));
       await take(files.touch(`${directory}/a`, 1_600_000_000_000));
-      assertEquals(await take(files.listFiles(directory)), [{ name: "a", size: 4, modifiedMs: 1_600_000_000_000 }]);
+      await take(files.create(`${directory}/other`, []));
+      const [file, ...others] = await take(files.listFiles(directory, /^(a|folder)$/));
+      const { changedMs } = file!;
+      assertEquals([file, others], [{ name: "a", size: 4, modifiedMs: 1_600_000_000_000, changedMs }, []]);
+      assert(changedMs >= file!.modifiedMs);
       assertStrictEquals((await take(files.read(`${directory}/a`, 4, () => 0))).modifiedMs, 1_600_000_000_000);
       assertStrictEquals(await codeOf(files.touch(`${directory}/none`, 0)), "ENOENT");
-      assertStrictEquals(await codeOf(files.listFiles(`${directory}/none`)), "ENOENT");
-      assertStrictEquals(await codeOf(files.listFiles(`${directory}/a`)), "ENOTDIR");
+      assertStrictEquals(await codeOf(files.listFiles(`${directory}/none`, /./)), "ENOENT");
+      assertStrictEquals(await codeOf(files.listFiles(`${directory}/a`, /./)), "ENOTDIR");
     });
 
     check("removes directories that are empty, and no others", async (files, directory) => {
