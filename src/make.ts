@@ -1,7 +1,7 @@
 // The second half of the lookup protocol: the disk, then the lock and the disk again, then a compile. The only place
 // where entries and the engine meet.
 
-import { copyOf, describe } from "./code.ts";
+import { copyOf, describe, isBytes, viewOf } from "./code.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
 import type { Address } from "./disk_tier.ts";
 import { CannotWait, type Effect, immediate, type Operation, perform, runSync } from "./effect.ts";
@@ -166,11 +166,11 @@ function* serialize<M>(work: StoredWork<M>, module: M): Operation<Bytes | undefi
   const { code, context: { engine, report } } = work;
   try {
     const artifact = yield* perform(serializing(engine, module, { code, place: placeOf(work) }));
-    if (artifact !== undefined && !(artifact instanceof Uint8Array)) {
+    if (artifact !== undefined && !isBytes(artifact)) {
       throw new TypeError(`Cannot keep artifact: it must be a Uint8Array or undefined, not ${describe(artifact)}`);
     }
     // It is hashed and written while others run: not from memory that somebody else may change or share.
-    return artifact && copyOf(artifact);
+    return artifact && copyOf(viewOf(artifact));
   } catch (cause) {
     report(new CacheError("SERIALIZE", `Cannot serialize module of engine "${engine.id}": it failed`, { cause }));
   }
@@ -189,7 +189,7 @@ function placeOf<M>(work: StoredWork<M>): EntryPlace {
       const found = runSync(read(work));
       return "mayWrite" in found ? undefined : found;
     },
-    write: (artifact) => runSync(write(work, copyOf(artifact))),
+    write: (artifact) => runSync(write(work, copyOf(viewOf(artifact)))),
   };
 }
 
