@@ -132,7 +132,7 @@ export class HttpLoad<M> {
   }
 
   async #receive(url: string, response: Response, policy: Note["policy"]): Promise<M> {
-    const received = await receive(this.#context, response, { compiles: true });
+    const received = await receive(this.#context, response, { act: "load", compiles: true });
     const { code, codeDigest } = received;
     const digest = toHex(codeDigest);
     const pin = await checkPins({ code, digest }, this.#options.pins, url);

@@ -86,7 +86,7 @@ export class Loader<M> {
     const response = await fetch(url, { signal });
     await checkOrCancel(response);
     return await this.#resolve(
-      (await receive(this.#context, response, { compiles: false })).code,
+      (await receive(this.#context, response, { act: "load", compiles: false })).code,
       pins,
       url.href,
       mode,
