@@ -8,7 +8,7 @@ import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import { native } from "../src/engine/native.ts";
 import { PROBE } from "../src/v8/probe.ts";
-import { type Answer, WASM, withServer } from "./_server.ts";
+import { type Answer, GZIP, WASM, withServer } from "./_server.ts";
 import { bytes, EMPTY_MODULE, inDirectory, realModule, text, TextEngine } from "./_tools.ts";
 
 const options = { timeout: 60_000 };
@@ -284,7 +284,7 @@ test(
     const packed = gzipSync(new Uint8Array(1_000_000));
     const answers: Record<string, Answer> = {
       "/long": { headers: { ...WASM, "content-length": "1000000" }, body: EMPTY_MODULE, breaksAt: EMPTY_MODULE.length },
-      "/packed": { headers: { ...WASM, "content-encoding": "gzip" }, body: packed },
+      "/packed": { headers: { ...WASM, ...GZIP }, body: packed },
     };
     await withServer(({ path }) => answers[path]!, async ({ url }) => {
       const cache = new ModuleCache({ maxCodeBytes: 500_000 });

@@ -8,6 +8,7 @@ import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import { addressIn, folderIn, type Known } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
+import { hasUser } from "../streaming.ts";
 import { isPolicy, type StoredPolicy } from "./policy.ts";
 
 /** What is known of a name: a URL, or a digest that somebody pinned. */
@@ -18,6 +19,8 @@ export interface Note {
   readonly location?: string;
   /** What HTTP says of it. */
   readonly policy?: StoredPolicy;
+  /** It came as another type than WebAssembly's. */
+  readonly isOther?: boolean;
 }
 
 /** The id under which copies of code are kept: the host engine's, for they are the same. */
@@ -120,14 +123,19 @@ export class Shelf {
 /** Reads a note: whoever can write the directory may have written anything. */
 async function noteOf(bytes: Bytes): Promise<Note | undefined> {
   try {
-    const { digest, location, policy } = JSON.parse(new TextDecoder().decode(bytes)) as Note;
+    const { digest, location, policy, isOther } = JSON.parse(new TextDecoder().decode(bytes)) as Note;
     const isDigest = digest === undefined || /^[0-9a-f]{64}$/.test(digest);
-    const isLocation = location === undefined || /^https?:$/.test(new URL(location).protocol);
+    const isLocation = location === undefined || isPublic(new URL(location));
     const isComplete = isDigest && isLocation && (policy === undefined || await isPolicy(policy));
-    return isComplete ? { digest, location, policy } : undefined;
+    return isComplete ? { digest, location, policy, isOther: isOther === true } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Tells whether a place that a URL redirects to may be written down: a user part is a secret, and a query may be one. */
+export function isPublic({ href, protocol, search }: URL): boolean {
+  return /^https?:$/.test(protocol) && search === "" && !hasUser(href);
 }
 
 function fromHex(digits: string): Bytes {

@@ -1,7 +1,7 @@
 // Deno: files and locks by its own API, so that nothing of `node:` has to load. Never prompts for a permission.
 
 import { compose, type Effect, immediate, map, perform } from "../effect.ts";
-import type { Bytes, Files, Lock, Platform } from "./platform.ts";
+import type { Bytes, FileIdentity, Files, Lock, Platform } from "./platform.ts";
 import { nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
 import { checkRegular, composed, type FileStat, type Handle } from "./composed.ts";
 
@@ -124,9 +124,9 @@ function statOf({ isFile, isDirectory, isSymlink: isLink, size, mtime, uid, mode
   return { isFile, isDirectory, isLink, size, modifiedMs: mtime?.getTime() ?? 0, uid: uid ?? 0, mode: mode ?? 0 };
 }
 
-function identityOf({ ino, mtime, size }: Deno.FileInfo): { identity: string; modifiedMs: number } {
+function identityOf({ ino, isFile, mtime, size }: Deno.FileInfo): FileIdentity {
   const modifiedMs = mtime?.getTime() ?? 0;
-  return { identity: [size, modifiedMs, ino].join(), modifiedMs };
+  return { identity: [size, modifiedMs, ino].join(), isFile, modifiedMs, size };
 }
 
 function userId(): number | undefined {

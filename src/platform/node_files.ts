@@ -10,7 +10,7 @@ import type * as NodeUrl from "node:url";
 import type * as NodeV8 from "node:v8";
 import type * as NodeVm from "node:vm";
 import { type Effect, map } from "../effect.ts";
-import type { Access, Files, Lock } from "./platform.ts";
+import type { Access, FileIdentity, Files, Lock } from "./platform.ts";
 import { composed, type FileStat, type Handle } from "./composed.ts";
 
 /** Built-in modules that this library works with. */
@@ -193,8 +193,9 @@ function statOf(stat: NodeFs.Stats): FileStat {
   return { ...kind, size, mode, modifiedMs, uid };
 }
 
-function identityOf({ ino, mtimeMs: modifiedMs, size }: NodeFs.Stats): { identity: string; modifiedMs: number } {
-  return { identity: [size, modifiedMs, ino].join(), modifiedMs };
+function identityOf(stat: NodeFs.Stats): FileIdentity {
+  const { ino, mtimeMs: modifiedMs, size } = stat;
+  return { identity: [size, modifiedMs, ino].join(), isFile: stat.isFile(), modifiedMs, size };
 }
 
 function lock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {
