@@ -1,7 +1,14 @@
 // Loading by URL: what is asked of the network, what is kept, and what is said when it does not work.
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { CacheError, type LoadOptions, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
+import {
+  CacheError,
+  type Engine,
+  hostEngine,
+  type LoadOptions,
+  ModuleCache,
+  type ModuleCacheOptions,
+} from "@wasm/module-cache";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
@@ -15,7 +22,7 @@ import { type Note, Shelf } from "../src/load/shelf.ts";
 import { openContext } from "../src/options.ts";
 import { PROBE } from "../src/v8/probe.ts";
 import { type Answer, GZIP, WASM, withServer } from "./_server.ts";
-import { bytes, EMPTY_MODULE, entriesIn, inDirectory, realModule, TextEngine } from "./_tools.ts";
+import { bytes, EMPTY_MODULE, entriesIn, inDirectory, realModule, TextEngine, type TextModule } from "./_tools.ts";
 
 const options = { timeout: 60_000 };
 const FRESH = { ...WASM, "cache-control": "max-age=600" };
@@ -413,7 +420,7 @@ test("a user in a URL is not written down, nor shown, and leads no other load", 
       await load(`${withUser}/code`);
       assertEquals(said.filter((text) => String(text).includes("hunter2")), []);
     });
-    assert(!/hunter2|user/.test(contentOf(directory)));
+    assertEquals([contentOf(directory).includes("hunter2"), entriesIn(directory)], [false, []]);
   });
 });
 
@@ -567,6 +574,77 @@ test("an engine that keeps artifacts has its code kept too", options, async () =
       assertEquals([await load(), await load()], [[1, 1, 0], [0, 1, 1]]);
       await new ModuleCache({ engine: new TextEngine(), directory }).clear();
       assertEquals(await load(), [1, 2, 0]);
+    })
+  );
+});
+
+test("what one call must not write, the next that may writes, without a compile", options, async () => {
+  const answers: Record<string, Answer> = {
+    "/kept": { headers: FRESH, body: PROBE },
+    "/no-store": { headers: { ...WASM, "cache-control": "no-store" }, body: PROBE },
+  };
+  const unkept: [string, LoadOptions][] = [["/kept", { cache: "no-store" }], ["/no-store", {}]];
+  const digest = createHash("sha256").update(PROBE).digest("hex");
+  const lookups: ((cache: ModuleCache<unknown>, url: string) => unknown)[] = [
+    (cache) => cache.resolve(PROBE),
+    (cache) => cache.resolve(PROBE, { digest }),
+    (cache) => Promise.all([cache.resolve(PROBE), cache.resolve(PROBE)]),
+    (cache) => cache.resolveSync(PROBE),
+    (cache) => cache.compileStreaming(new Response(PROBE, { headers: WASM })),
+    (cache, url) => cache.load(`${url}/kept`),
+    (cache) => cache.warm([PROBE]),
+  ];
+  await withServer(({ path }) => answers[path]!, async ({ url }) => {
+    for (const makeEngine of [() => hostEngine() as Engine<unknown>, () => new TextEngine()]) {
+      for (const [path, load] of unkept) {
+        for (const lookup of lookups) {
+          await inDirectory(async (directory) => {
+            const engine = makeEngine();
+            const cache = new ModuleCache<unknown>({ engine, directory, strict: true });
+            const module = await cache.load(url + path, load);
+            await cache.flush();
+            assertEquals(entriesIn(directory), []);
+            await lookup(cache, url);
+            await cache.flush();
+            const isHit = (await new ModuleCache({ engine, directory, strict: true }).resolve(PROBE)).from;
+            assertEquals([isHit, `${lookup}`], ["disk", `${lookup}`]);
+            // Written once, and the module is the same still.
+            const { writes } = cache.stats();
+            const again = await cache.resolve(PROBE);
+            await cache.flush();
+            assertEquals([again.from, cache.stats().writes], ["memory", writes]);
+            if (`${lookup}`.includes("resolve")) assertStrictEquals(again.module, module);
+            if (engine instanceof TextEngine) assert(engine.compiles <= 2);
+          });
+        }
+      }
+    }
+  });
+});
+
+test("a lookup that joins one that must not write writes", options, async () => {
+  await inDirectory((directory) =>
+    withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url }) => {
+      const landing = Promise.withResolvers<void>();
+      const compiling = Promise.withResolvers<void>();
+      const engine = new TextEngine();
+      const slow: Engine<TextModule> = {
+        id: "slow",
+        compile: async (code) => {
+          compiling.resolve();
+          await landing.promise;
+          return engine.compile(code);
+        },
+        serialize: () => engine.serialize({ text: "" }),
+        deserialize: (artifact) => engine.deserialize(artifact),
+      };
+      const cache = new ModuleCache({ engine: slow, directory, strict: true });
+      const loading = cache.load(url, { cache: "no-store" });
+      await compiling.promise;
+      const joining = [cache.resolve(PROBE), cache.resolve(PROBE)];
+      landing.resolve();
+      assertEquals(new Set([await loading, ...(await Promise.all(joining)).map(({ module }) => module)]).size, 1);
+      assertEquals([entriesIn(directory).length, engine.compiles, cache.stats().writes], [1, 1, 1]);
     })
   );
 });
