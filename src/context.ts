@@ -71,6 +71,8 @@ export interface Context<M> {
   readonly counters: Counters;
   /** The disk side, or why there is none. */
   readonly storage: Storage | string;
+  /** Longest code that is taken from a URL or a response, bytes. */
+  readonly maxCodeBytes: number;
   /** URLs of responses that came through, and whether their code is probably in memory. */
   readonly seenUrls: { get(url: string): boolean | undefined; set(url: string, isSeen: boolean): unknown };
   /** What the engine's id comes to, once it was needed. */

@@ -97,18 +97,24 @@ export class DiskTier {
   /**
    * Writes an entry: a new file, then a rename over whatever stands there. Never changes a published file.
    *
-   * @param options `isCode`: the payload is the code itself, so that its digest is known.
+   * @param options `isCode`: the payload must be the code itself.
    * @returns Whether it was written, and a fault of making room for it that did not hinder that.
-   * @throws {CacheError} `IO` when it cannot, `LIMIT` when there is no room for it; nothing is left behind then.
+   * @throws {CacheError} `IO` when it cannot, `LIMIT` when there is no room for it, `CORRUPT` when the payload is not the
+   * code that it must be; nothing is left behind then.
    */
   *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Written> {
     const { directory, housekeeping, platform, secret, isNative } = this.#parts;
     const path = this.#pathOf(address);
+    // Of these very bytes, whatever was computed before: an entry that says of others what they are gives a wrong module.
+    const payloadSha256 = yield* perform(platform.sha256(payload));
+    if (isCode && !timingSafeEqual(payloadSha256, address.codeDigest)) {
+      throw new CacheError("CORRUPT", `Cannot write entry ${path}: its payload is not the code`, { path });
+    }
     const head = yield* this.#seal({
       codeDigest: address.codeDigest,
       engineDigest: address.engineDigest,
       payloadLength: payload.length,
-      payloadSha256: isCode ? address.codeDigest : yield* perform(platform.sha256(payload)),
+      payloadSha256,
       payloadXxh3: isCode || secret || isNative ? undefined : yield* perform(xxh3(payload)),
       isSigned: secret !== undefined,
     });

@@ -3,10 +3,10 @@
 import { copyOf } from "./code.ts";
 import type { Context, Provenance, Resolved } from "./context.ts";
 import type { Address } from "./disk_tier.ts";
-import { begin, type Effect, type Operation, perform } from "./effect.ts";
+import { begin, type Effect, immediate, type Operation, perform } from "./effect.ts";
 import { compiling, keepsCode } from "./engine/calls.ts";
 import { engineFolder, entryPath, keyMaterial, toHex } from "./key.ts";
-import { make } from "./make.ts";
+import { make, type Work } from "./make.ts";
 import type { Slot } from "./memory_tier.ts";
 import { toUtf8 } from "./platform/globals.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
@@ -63,18 +63,36 @@ function* locate<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Ope
   const { memory, flights } = context;
   const { digest, received } = known;
   const slot = digest === undefined ? memory.find(view) : memory.get(digest);
-  if (slot) return { slot, from: "memory" };
-  const other = flights.findByCode(view);
-  const landed = other && (yield* perform(other.join));
-  if (!landed) return yield* fly(context, received?.code ?? copyOf(view), known);
+  if (slot && isKept(context, slot)) return { slot, from: "memory" };
+  const other = flights.findByCode(slot?.code ?? view);
+  const landed = (other && (yield* perform(other.join))) ?? slot;
+  if (!landed || !isKept(context, landed)) {
+    return yield* fly(context, landed?.code ?? received?.code ?? copyOf(view), known, landed);
+  }
   if (digest !== undefined && digest !== landed.digest) throw wrongDigest(digest, landed.digest);
   return { slot: landed, from: "memory", reason: JOINED };
 }
 
-/** Works on a code, and lets those who join have what comes of it. */
-function* fly<M>(context: Context<M>, code: Bytes, { digest, received }: Known<M>): Operation<Located<M>> {
+/** Tells whether all was done for a module that this cache may do. */
+function isKept<M>({ storage }: Context<M>, { isUnkept }: Slot<M>): boolean {
+  return !isUnkept || typeof storage === "string";
+}
+
+/**
+ * Works on a code, and lets those who join have what comes of it.
+ *
+ * @param slot Its module, where that is there but was not written down.
+ */
+function* fly<M>(
+  context: Context<M>,
+  code: Bytes,
+  { digest, received }: Known<M>,
+  slot?: Slot<M>,
+): Operation<Located<M>> {
   const { flights, platform } = context;
-  const compile = received?.compile ?? (yield* beginEarly(context, code));
+  const compile = slot
+    ? immediate("compile", () => slot.module)
+    : received?.compile ?? (yield* beginEarly(context, code));
   const flight = flights.begin(code);
   let actual: string | undefined;
   try {
@@ -85,10 +103,12 @@ function* fly<M>(context: Context<M>, code: Bytes, { digest, received }: Known<M
     if (isWrong && !flight.isJoined) throw wrongDigest(digest, actual);
     const known = yield* findByDigest(context, actual);
     if (!known) flights.announce(flight, actual);
-    const located = known ?? (yield* makeSlot(context, { code, codeDigest, compile, isCopy: received?.isCopy }));
+    const isCopy = received?.isCopy;
+    const located = known ??
+      (yield* makeSlot(context, { code, codeDigest, compile, isCopy, isMade: slot !== undefined }));
     flight.land(located.slot);
     if (isWrong) throw wrongDigest(digest, actual);
-    return located;
+    return slot && !known ? { slot: located.slot, from: "memory", reason: "its entry was missing" } : located;
   } catch (error) {
     flight.fail(error);
     throw error;
@@ -108,32 +128,38 @@ function* beginEarly<M>({ engine, memory, flights }: Context<M>, code: Bytes): O
 }
 
 /** Finds what is there or under way but was crowded out of the index by codes of the same length and sample. */
-function* findByDigest<M>({ memory, flights }: Context<M>, digest: string): Operation<Located<M> | undefined> {
+function* findByDigest<M>(context: Context<M>, digest: string): Operation<Located<M> | undefined> {
+  const { memory, flights } = context;
   const known = memory.get(digest);
-  if (known) {
+  if (known && isKept(context, known)) {
     // Set anew, it is found by its code again.
     memory.set(known);
     return { slot: known, from: "memory" };
   }
   const other = flights.findByDigest(digest);
   const slot = other && (yield* perform(other.join));
-  return slot && { slot, from: "memory", reason: JOINED };
+  return slot && isKept(context, slot) ? { slot, from: "memory", reason: JOINED } : undefined;
 }
 
 const JOINED = "another lookup was making it";
 
 function* makeSlot<M>(
   context: Context<M>,
-  { code, codeDigest, compile, isCopy }: { code: Bytes; codeDigest: Bytes; compile: Effect<M>; isCopy?: boolean },
+  work: Omit<Work<M>, "address" | "context"> & { codeDigest: Bytes },
 ): Operation<Located<M>> {
-  const { engine, memory } = context;
+  const { engine, memory, storage } = context;
+  const { codeDigest, ...rest } = work;
+  const { code } = rest;
   const { length } = code;
   const address = yield* addressOf(context, codeDigest);
-  const { module, ...provenance } = yield* make({ context, code, address, compile, isCopy });
+  const { module, ...provenance } = yield* make({ ...rest, context, address });
   if (code.length !== length) throw new TypeError(`Cannot keep code: engine "${engine.id}" transferred it away`);
   const digest = toHex(codeDigest);
   // A synchronous lookup may have been faster: memory gives one module for a code.
-  const slot = memory.get(digest) ?? { module, code, digest, key: address.key };
+  const found = memory.get(digest);
+  const slot = found && isKept(context, found)
+    ? found
+    : { module: found?.module ?? module, code, digest, key: address.key, isUnkept: typeof storage === "string" };
   memory.set(slot);
   return { slot, ...provenance };
 }

@@ -22,6 +22,8 @@ export interface Work<M> {
   readonly compile: Effect<M>;
   /** The code was just read from a copy in the directory: to look whether there is one would only cost time. */
   readonly isCopy?: boolean;
+  /** The module is there already, and only its entry missing. */
+  readonly isMade?: boolean;
 }
 
 /** A module, and how it was come by. */
@@ -172,6 +174,8 @@ function* serialize<M>(work: StoredWork<M>, module: M): Operation<Bytes | undefi
     // It is hashed and written while others run: not from memory that somebody else may change or share.
     return artifact && copyOf(artifact);
   } catch (cause) {
+    // The lookup would have been a hit, had it not to write.
+    if (work.isMade && CannotWait.is(cause)) return undefined;
     report(new CacheError("SERIALIZE", `Cannot serialize module of engine "${engine.id}": it failed`, { cause }));
   }
 }

@@ -14,6 +14,8 @@ export interface Slot<M> {
   readonly digest: string;
   /** Key of the entry. */
   readonly key: string;
+  /** Whoever made it must not write it down: who may still can. */
+  readonly isUnkept?: boolean;
 }
 
 /** Bounds of the memory tier. */

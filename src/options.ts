@@ -47,6 +47,13 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   maxMemoryBytes?: number;
   /**
+   * How many bytes of code `load` and the streaming calls take, after decoding: a small response may unpack to any
+   * length. Longer code is a `RangeError`, and the rest of it is let go.
+   *
+   * @default {268435456} 256 MiB
+   */
+  maxCodeBytes?: number;
+  /**
    * How many bytes entries take in the directory, those of all engines and versions together. Where they are more, the
    * least recently used are removed, down to four fifths. A larger entry is not stored.
    *
@@ -122,6 +129,7 @@ export function openContext<M>(
     flights: new Flights(platform.equal),
     counters: zeroCounters(),
     identity: {},
+    maxCodeBytes: amount("maxCodeBytes", options.maxCodeBytes, 256 * 1024 * 1024),
     seenUrls: new QuickLRU({ maxSize: 1024 }),
     storage: openStorage(options, platform),
     report: strict ? raise : once(onWarning),

@@ -6,7 +6,7 @@ import { runAsync, runSync } from "./effect.ts";
 import type { Engine } from "./engine/engine.ts";
 import { type CompileOptions, native } from "./engine/native.ts";
 import { lookup } from "./lookup.ts";
-import { checkResponse, resolveStreaming } from "./streaming.ts";
+import { checkResponse, receive, resolveStreaming } from "./streaming.ts";
 
 /** What a streaming call takes. */
 export type ResponseSource = Response | PromiseLike<Response>;
@@ -35,7 +35,7 @@ export async function compileStreaming<M>(
   const compile = withOptions(context.engine, context.engine.compileWithOptions);
   const response = await source;
   checkResponse(response);
-  return await compile(await response.arrayBuffer(), options);
+  return await compile((await receive(context, response, { act: "compile", compiles: false })).code, options);
 }
 
 /** `WebAssembly.instantiate`. */

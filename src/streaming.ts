@@ -1,10 +1,13 @@
-// Code that comes as a response: checks it, and compiles it while it arrives where no artifact can save the compile.
+// Code that comes as a response: checks it, and compiles it while it arrives where no artifact can save the compile. The
+// only place where chunks of a body become bytes of ours.
 
+import { copyOf, viewOf } from "./code.ts";
 import type { Context, Resolved } from "./context.ts";
 import { type Effect, immediate, runAsync } from "./effect.ts";
 import { keepsCode } from "./engine/calls.ts";
+import { native } from "./engine/native.ts";
 import { lookup } from "./lookup.ts";
-import type { Bytes, Platform } from "./platform/platform.ts";
+import type { Bytes } from "./platform/platform.ts";
 
 /** What came through a response. */
 export interface Received<M> {
@@ -31,83 +34,158 @@ export async function resolveStreaming<M>(
   const { seenUrls } = context;
   // What was compiled before may be in memory: to know that takes all of the code.
   const isSeen = seenUrls.get(response.url) ?? false;
-  const received = await receive(context, response, { compiles: !isSeen });
+  const received = await receive(context, response, { act: "compile", compiles: !isSeen });
   const resolved = await runAsync(lookup(context, received.code, { received }));
   // Code that is another each time, or does not stay in memory, is compiled while it arrives.
-  if (response.url !== "") seenUrls.set(response.url, !isSeen || resolved.from === "memory");
+  if (isName(response.url)) seenUrls.set(response.url, !isSeen || resolved.from === "memory");
   return resolved;
+}
+
+/** Tells whether a URL may be kept: one of `data:` is as long as the code, and a user part is a secret. */
+function isName(url: string): boolean {
+  return url !== "" && !url.startsWith("data:") && !hasUser(url);
+}
+
+/** Tells whether a URL has a user name or a password. */
+export function hasUser(url: string): boolean {
+  const { username, password } = new URL(url);
+  return username !== "" || password !== "";
+}
+
+/** A URL for messages: without user, query and fragment, which may be secrets, and without the content of a `data:` URL. */
+export function shown(url: string): string {
+  if (!URL.canParse(url)) return "what is no URL";
+  const { host, pathname, protocol, search } = new URL(url);
+  if (protocol === "data:") return "data:…";
+  return `${protocol}${/^[^:]*:\/\//.test(url) ? "//" : ""}${host}${pathname}${search && "?…"}`;
 }
 
 /**
  * Checks what the standard's streaming calls check.
  *
+ * @param options `isAnyType`: the response need not say that it is WebAssembly.
  * @throws {TypeError} When it is no response, a failed one, one of another type, or its body has been read.
  */
-export function checkResponse(response: unknown): asserts response is Response {
+export function checkResponse(
+  response: unknown,
+  { isAnyType = false }: { isAnyType?: boolean } = {},
+): asserts response is Response {
   if (!(response instanceof Response)) throw new TypeError("Cannot compile response: it is no Response");
-  const { bodyUsed, headers, ok, status, url } = response;
-  const name = url === "" ? "response" : `response of ${url}`;
+  const { bodyUsed, ok, status } = response;
+  const name = nameOf(response);
   if (!ok) throw new TypeError(`Cannot compile ${name}: its status is ${status}`);
-  const type = headers.get("content-type");
-  if (type?.replace(/^[\t ]+|[\t ]+$/g, "").toLowerCase() !== "application/wasm") {
+  if (!isAnyType && !isWasm(response)) {
+    const type = response.headers.get("content-type");
     throw new TypeError(`Cannot compile ${name}: its type must be application/wasm, not ${type}`);
   }
   if (bodyUsed || response.body?.locked) throw new TypeError(`Cannot compile ${name}: its body has been read`);
 }
 
+/** Tells whether a response says that it is WebAssembly. */
+export function isWasm({ headers }: Response): boolean {
+  return headers.get("content-type")?.replace(/^[\t ]+|[\t ]+$/g, "").toLowerCase() === "application/wasm";
+}
+
+function nameOf({ url }: Response): string {
+  return url === "" ? "response" : `response of ${shown(url)}`;
+}
+
+/** How a response is received. */
+export interface ReceiveOptions {
+  /** What the caller does with it, for messages. */
+  readonly act: "compile" | "load";
+  /** Compiles on the way, where the engine can. */
+  readonly compiles: boolean;
+}
+
 /**
  * Receives code.
  *
- * @param options `compiles`: compiles on the way, where the engine can.
+ * @throws {RangeError} When it is longer than the cache allows; the rest is let go.
  * @throws What the body fails with, or the engine's own error when it refuses the code.
  */
 export async function receive<M>(
-  { engine, platform }: Pick<Context<M>, "engine" | "platform">,
+  context: Context<M>,
   response: Response,
-  { compiles }: { compiles: boolean },
+  { act, compiles }: ReceiveOptions,
 ): Promise<Received<M>> {
-  const passing = new Passing(response, platform);
+  const { engine } = context;
+  const passing = new Passing(response, context, act);
   if (!compiles || !keepsCode(engine) || !engine.compileStreaming) {
-    await passing.stream.pipeTo(new WritableStream());
+    while (await passing.next());
     return await passing.received();
   }
   const headers = { "content-type": "application/wasm" };
   try {
-    const module = await engine.compileStreaming(new Response(passing.stream, { headers }));
+    const module = await engine.compileStreaming(new Response(passing.stream(), { headers }));
     return { ...await passing.received(), compile: immediate("compile", () => module) };
   } catch (error) {
     // Code that is refused need not have arrived in full.
     passing.cancel();
-    throw error;
+    // What the body failed with, whatever the engine made of that.
+    throw passing.failure ? passing.failure.error : error;
   }
 }
 
-/** A body on its way through: counted, hashed and kept. */
+/** A body on its way through: converted, counted, hashed and kept. */
 class Passing {
-  /** The body, for whoever compiles it; in copies of its chunks, for their sender may use the memory again. */
-  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #hasher;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #reader: ReadableStreamDefaultReader<unknown> | undefined;
+  readonly #maxBytes: number;
+  readonly #tooLong: RangeError;
   #code: Bytes;
   #length = 0;
+  /** What it failed with. */
+  failure: { readonly error: unknown } | undefined;
 
-  constructor(response: Response, platform: Platform) {
-    const expected = Number(response.headers.get("content-length"));
+  constructor(
+    response: Response,
+    { maxCodeBytes, platform }: Pick<Context<unknown>, "maxCodeBytes" | "platform">,
+    act: ReceiveOptions["act"],
+  ) {
+    const { body, headers, url } = response;
+    this.#maxBytes = maxCodeBytes;
+    this.#tooLong = tooLong(`Cannot ${act} ${nameOf(response)}`, maxCodeBytes);
+    const expected = Number(headers.get("content-length"));
+    // Only the network holds a response to its length; of an encoded body it is the length before decoding.
+    if (url !== "" && expected > maxCodeBytes && !headers.has("content-encoding")) {
+      body?.cancel().catch(() => {});
+      throw this.#tooLong;
+    }
     // What a server says of the length is no reason to take memory for it.
-    this.#code = new Uint8Array(Math.min(Math.max(expected || 0, MIN_ROOM), MAX_ROOM));
+    this.#code = new Uint8Array(Math.min(Math.max(expected || 0, MIN_ROOM), MAX_ROOM, maxCodeBytes));
     this.#hasher = platform.hasher();
-    this.#reader = response.body?.getReader();
-    this.stream = new ReadableStream({
+    this.#reader = body?.getReader();
+  }
+
+  /** The body, for whoever compiles it. */
+  stream(): ReadableStream<Bytes> {
+    return new ReadableStream({
       pull: async (controller) => {
-        const { done, value } = await this.#reader?.read() ?? { done: true };
-        if (done) return controller.close();
-        const chunk = value!.slice();
-        this.#hasher.update(chunk);
-        this.#keep(chunk);
-        controller.enqueue(chunk);
+        const chunk = await this.next();
+        if (chunk) controller.enqueue(chunk);
+        else controller.close();
       },
       cancel: () => this.cancel(),
     }, { highWaterMark: 0 });
+  }
+
+  /** The next chunk, in memory of its own: its sender may use his again, and whoever compiles it does what he likes. */
+  async next(): Promise<Bytes | undefined> {
+    try {
+      const { done, value } = await this.#reader?.read() ?? { done: true };
+      if (done) return undefined;
+      if (!isPlain(value)) await checkChunk(value);
+      const chunk = copyOf(viewOf(value));
+      if (this.#length + chunk.length > this.#maxBytes) throw this.#tooLong;
+      this.#hasher.update(chunk);
+      this.#keep(chunk);
+      return chunk;
+    } catch (error) {
+      this.failure = { error };
+      this.cancel();
+      throw error;
+    }
   }
 
   /** Lets the rest go. */
@@ -117,16 +195,15 @@ class Passing {
 
   async received(): Promise<Pick<Received<never>, "code" | "codeDigest">> {
     const isFull = this.#length === this.#code.length;
-    const code = isFull ? this.#code : this.#code.slice(0, this.#length);
+    const code = isFull ? this.#code : new Uint8Array(this.#code.buffer.transfer(this.#length));
     return { code, codeDigest: await this.#hasher.digest(code) };
   }
 
-  #keep(chunk: Uint8Array): void {
+  #keep(chunk: Bytes): void {
     const length = this.#length + chunk.length;
     if (length > this.#code.length) {
-      const larger = new Uint8Array(Math.max(length, 2 * this.#code.length));
-      larger.set(this.#code.subarray(0, this.#length));
-      this.#code = larger;
+      const room = Math.min(Math.max(length, 2 * this.#code.length), this.#maxBytes);
+      this.#code = new Uint8Array(this.#code.buffer.transfer(room));
     }
     this.#code.set(chunk, this.#length);
     this.#length = length;
@@ -135,3 +212,38 @@ class Passing {
 
 /** Room for code before any of it has come, bytes. */
 const [MIN_ROOM, MAX_ROOM] = [64 * 1024, 64 * 1024 * 1024];
+
+/** The error for code that is longer than a cache allows. */
+export function tooLong(cannot: string, maxCodeBytes: number): RangeError {
+  return new RangeError(`${cannot}: it has more than ${maxCodeBytes} bytes`);
+}
+
+/** By the internal slot, as the runtimes do it. */
+const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
+
+/** Tells whether every runtime takes a chunk: any Uint8Array, of whatever class, realm and memory, that has bytes. */
+function isPlain(chunk: unknown): boolean {
+  return kindOf.call(chunk) === "Uint8Array" && viewOf(chunk).length > 0;
+}
+
+/**
+ * Asks the runtime whether it takes a chunk: Deno takes no view but Uint8Array, Node and Bun take all, and Bun a
+ * SharedArrayBuffer (seen on Deno 2.9, Bun 1.4, Node 22 to 26).
+ *
+ * @throws What the runtime says of a chunk that it does not take.
+ */
+async function checkChunk(chunk: unknown): Promise<void> {
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+  const response = new Response(body, { headers: { "content-type": "application/wasm" } });
+  try {
+    await (native.compileStreaming?.(response) ?? response.arrayBuffer());
+  } catch (error) {
+    // A part of a module is none; so it was read.
+    if (!(error instanceof native.CompileError)) throw error;
+  }
+}

@@ -3,14 +3,20 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { type Engine, ModuleCache } from "@wasm/module-cache";
 import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
 import { XXH3_FROM_BYTES } from "../src/checksum.ts";
+import type { Storage } from "../src/context.ts";
+import { perform, runAsync } from "../src/effect.ts";
 import { HEADER_BYTES } from "../src/entry.ts";
+import { addressIn } from "../src/lookup.ts";
+import { openContext } from "../src/options.ts";
 import {
   bothWays,
   bytes,
   entriesIn,
   inDirectory,
   onlyEntry,
+  payloadOf,
   type Resolve,
   text,
   TextEngine,
@@ -211,3 +217,17 @@ bothWays(
       assertStrictEquals(await lookup(resolve), "disk");
     }),
 );
+
+test("an entry that must be the code is not written where the payload is other bytes", async () => {
+  await inDirectory(async (directory) => {
+    const { platform, storage } = openContext({ directory, strict: true });
+    const { disk } = storage as Storage;
+    const codeDigest = await runAsync(perform(platform.sha256(bytes("hello"))));
+    const address = await runAsync(addressIn(platform, "host", codeDigest));
+    const publish = (payload: string) => runAsync(disk.publish(address, bytes(payload), { isCode: true }));
+    const error = await publish("other").catch((error) => error);
+    assertEquals([error.code, entriesIn(directory)], ["CORRUPT", []]);
+    assertStrictEquals((await publish("hello")).isWritten, true);
+    assertStrictEquals(text(payloadOf(onlyEntry(directory))), "hello");
+  });
+});

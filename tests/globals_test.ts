@@ -17,7 +17,13 @@ async function standingStill<T>(body: () => Promise<T>): Promise<T> {
     [globalThis, "structuredClone", undefined],
     [globalThis, "TextEncoder", undefined],
     [globalThis, "TextDecoder", undefined],
-    [Date, "now", () => 0],
+    [
+      globalThis,
+      "Date",
+      class extends Date {
+        static override now = () => 0;
+      },
+    ],
     [performance, "now", () => 0],
   ];
   const undo = fakes.map(([owner, name, value]) => {

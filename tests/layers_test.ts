@@ -65,7 +65,7 @@ test("imports go one way", () => {
       /^src\/disk_tier\.ts$/,
       /^src\/(housekeeping|prune|directory|checksum|effect|entry|errors|key|platform\/platform)\.ts$/,
     ],
-    [/^src\/streaming\.ts$/, /^src\/(context|effect|lookup|engine\/calls|platform\/platform)\.ts$/],
+    [/^src\/streaming\.ts$/, /^src\/(code|context|effect|lookup|engine\/(calls|native)|platform\/platform)\.ts$/],
     [/^src\/standard\.ts$/, /^src\/(code|context|effect|lookup|streaming|engine\/(engine|native))\.ts$/],
     [
       /^src\/load\//,

@@ -1,19 +1,28 @@
 // Loading by URL: what is asked of the network, what is kept, and what is said when it does not work.
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { CacheError, type LoadOptions, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
+import {
+  CacheError,
+  type Engine,
+  hostEngine,
+  type LoadOptions,
+  ModuleCache,
+  type ModuleCacheOptions,
+} from "@wasm/module-cache";
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
 import type { Context, Storage } from "../src/context.ts";
 import { pinsOf } from "../src/load/integrity.ts";
-import { policyOf } from "../src/load/policy.ts";
+import { isFresh, policyOf } from "../src/load/policy.ts";
 import { type Note, Shelf } from "../src/load/shelf.ts";
 import { openContext } from "../src/options.ts";
 import { PROBE } from "../src/v8/probe.ts";
-import { type Answer, WASM, withServer } from "./_server.ts";
-import { bytes, EMPTY_MODULE, entriesIn, inDirectory, realModule, TextEngine } from "./_tools.ts";
+import { type Answer, GZIP, WASM, withServer } from "./_server.ts";
+import { bytes, EMPTY_MODULE, entriesIn, inDirectory, realModule, TextEngine, type TextModule } from "./_tools.ts";
 
 const options = { timeout: 60_000 };
 const FRESH = { ...WASM, "cache-control": "max-age=600" };
@@ -168,7 +177,7 @@ test("what is kept of a URL is not taken for what integrity says", options, asyn
 });
 
 test("notes that make no sense are none", options, async () => {
-  const policy = await policyOf(new Response("", { headers: FRESH }));
+  const policy = await policyOf(new Response("", { headers: FRESH }), Date.now);
   const digest = createHash("sha256").update(PROBE).digest("hex");
   const wrong: unknown[] = [
     { digest: 5, policy },
@@ -244,6 +253,220 @@ test("where nobody answers, what is kept is used, with a warning", options, asyn
       await assertRejects(() => later.load(`${url}/other`), Error);
     })
   );
+});
+
+/** What becomes of a second load when the server answers it so: "kept", with a warning, or the error. */
+async function second(cacheControl: string, status: number | "down", load: LoadOptions = {}): Promise<string> {
+  return await inDirectory((directory) => {
+    let isFirst = true;
+    return withServer(() => {
+      const answer = isFirst ? { headers: { ...STALE, "cache-control": cacheControl }, body: PROBE } : {};
+      const answered = { ...answer, status: isFirst || status === "down" ? 200 : status };
+      isFirst = false;
+      return answered;
+    }, async ({ url, stop }) => {
+      const cache = strict(directory);
+      await cache.load(`${url}/a?secret`);
+      await cache.flush();
+      if (status === "down") await stop();
+      const warnings: CacheError[] = [];
+      const later = new ModuleCache({ directory, onWarning: (warning) => warnings.push(warning) });
+      const module = await later.load(`${url}/a?secret`, load).catch((error) => error);
+      if (module instanceof Error) return "error";
+      assertEquals(warnings.map(({ code, message }) => [code, message.includes("secret")]), [["NETWORK", false]]);
+      return "kept";
+    });
+  });
+}
+
+test("where the server fails, what is kept is used as it allows", options, async () => {
+  for (const status of [500, 502, 503, 504] as const) {
+    assertEquals(await second("max-age=0, stale-if-error=86400", status), "kept");
+    assertEquals(await second("max-age=0", status), "kept");
+    assertEquals(await second("no-cache", status), "kept");
+    assertEquals(await second("max-age=0, stale-if-error=0", status), "error");
+    assertEquals(await second("max-age=0, must-revalidate, stale-if-error=86400", status), "error");
+  }
+  for (const status of [400, 404, 410, 429, 501]) {
+    assertEquals(await second("max-age=0, stale-if-error=86400", status), "error");
+  }
+  assertEquals(await second("max-age=0, stale-if-error=86400", 503, { cache: "no-cache" }), "error");
+  assertEquals(await second("max-age=0, stale-if-error=0", "down"), "kept");
+  assertEquals(await second("no-cache", "down"), "kept");
+  assertEquals(await second("max-age=0, must-revalidate", "down"), "error");
+});
+
+/** Tells whether a response is fresh some ms after it came. */
+async function isFreshAfter(ms: number, headers: Record<string, string>, cameMs = Date.now()): Promise<boolean> {
+  const policy = await policyOf(new Response("", { headers: { ...WASM, ...headers } }), () => cameMs);
+  return policy !== undefined && await isFresh(policy, () => cameMs + ms);
+}
+
+test("age counts from when a response came, and where that is still to come it is stale", options, async () => {
+  const year = { "cache-control": "max-age=31536000" };
+  const [day, hour] = [86_400_000, 3_600_000];
+  assertEquals([await isFreshAfter(0, year), await isFreshAfter(364 * day, year)], [true, true]);
+  assertEquals([await isFreshAfter(366 * day, year), await isFreshAfter(-1, year)], [false, false]);
+  // The clock was a year ahead, and was set right.
+  assertEquals([await isFreshAfter(-366 * day, year), await isFreshAfter(-66 * day, year)], [false, false]);
+  // Whatever the server's clock says.
+  for (const date of [0, 4e12]) assert(await isFreshAfter(hour, { ...year, date: new Date(date).toUTCString() }));
+  const hours = { "cache-control": "max-age=7200" };
+  for (const age of ["-100000", "x", "", "1, 100000"]) {
+    assertEquals([age, await isFreshAfter(hour, { ...hours, age })], [age, true]);
+    assertEquals([age, await isFreshAfter(3 * hour, { ...hours, age })], [age, false]);
+  }
+  assertEquals(await isFreshAfter(hour, { ...hours, age: "3601" }), false);
+});
+
+test("directives of the server count in capitals too", options, async () => {
+  assertEquals(
+    await policyOf(new Response("", { headers: { ...WASM, "cache-control": "No-Store" } }), Date.now),
+    undefined,
+  );
+  assertEquals(await isFreshAfter(0, { "cache-control": "Max-Age=600" }), true);
+  assertEquals(await isFreshAfter(0, { "cache-control": "max-age=600, No-Cache" }), false);
+  assertEquals(await second("max-age=0, Must-Revalidate", "down"), "error");
+});
+
+/** All that files below a directory hold, as text of one byte a character. */
+function contentOf(directory: string): string {
+  const paths = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return paths.map(({ name, parentPath }) => readFileSync(`${parentPath}/${name}`, "latin1")).join("\n");
+}
+
+test("no header but those of caching is written down, whatever is asked", options, async () => {
+  const secrets = {
+    "set-cookie": "session=hunter2",
+    "authorization": "hunter2",
+    "www-authenticate": "Basic hunter2",
+    "authentication-info": "hunter2",
+    "proxy-authenticate": "Basic hunter2",
+    "x-secret": "hunter2",
+    "location": "/next",
+    "content-disposition": "attachment; filename=hunter2",
+    "link": "<hunter2>; rel=preload",
+    "warning": '199 - "hunter2"',
+  };
+  const answers: Record<string, Answer> = {
+    "/code": { headers: { ...secrets, ...FRESH }, body: PROBE },
+    "/stale": { headers: { ...secrets, ...STALE }, body: PROBE },
+    "/packed": {
+      headers: { ...secrets, ...FRESH, ...GZIP },
+      body: gzipSync(PROBE),
+    },
+    "/moved": { status: 301, headers: { ...secrets, "cache-control": "max-age=600", location: "/code" } },
+  };
+  await inDirectory((directory) =>
+    withServer(({ path, headers }) => {
+      const isKnown = headers["if-none-match"] !== undefined;
+      return isKnown ? { status: 304, headers: { ...secrets, ...STALE } } : answers[path]!;
+    }, async ({ url, asked }) => {
+      for (const path of [...Object.keys(answers), ...Object.keys(answers)]) {
+        const cache = strict(directory);
+        await cache.load(url + path);
+        await cache.flush();
+      }
+      assertEquals(asked.length, 5);
+      const content = contentOf(directory);
+      assert(content.includes("max-age=600"));
+      for (const secret of ["hunter2", "cookie", "authorization", "x-secret", "authenticate"]) {
+        assertEquals([secret, content.includes(secret)], [secret, false]);
+      }
+    })
+  );
+});
+
+test("a user in a URL is not written down, nor shown, and leads no other load", options, async () => {
+  await inDirectory(async (directory) => {
+    let origin = "";
+    await withServer(({ path }): Answer => {
+      const location = `${origin.replace("//", "//user:hunter2@")}/code`;
+      if (path === "/moved") return { status: 301, headers: { location, "cache-control": "max-age=600" } };
+      return path === "/code" ? { headers: FRESH, body: PROBE } : { status: 404 };
+    }, async ({ url, asked, stop }) => {
+      origin = url;
+      const withUser = url.replace("//", "//user:hunter2@");
+      const takesUser = (() => {
+        try {
+          return new Request(withUser) !== undefined;
+        } catch {
+          return false;
+        }
+      })();
+      const said: unknown[] = [];
+      const onWarning = (warning: CacheError) => said.push(warning.message, warning.cause);
+      const load = async (url: string) => {
+        const cache = new ModuleCache({ directory, onWarning });
+        const result = await cache.load(url).catch((error) => error);
+        await cache.flush();
+        if (!(result instanceof Error)) return "module";
+        said.push(result.message, result.cause, result.stack);
+        return result.constructor.name;
+      };
+      const expected = takesUser ? "module" : "TypeError";
+      for (const from of [`${url}/moved`, `${withUser}/code`]) {
+        assertEquals([await load(from), await load(from)], [expected, expected]);
+      }
+      // Nothing was kept of what came with a user.
+      assertEquals(asked.map(({ path }) => path).filter((path) => path === "/code").length, takesUser ? 4 : 0);
+      if (takesUser) {
+        const basic = `Basic ${btoa("user:hunter2")}`;
+        assertEquals(new Set(asked.slice(1).map(({ headers }) => headers.authorization)).has(basic), true);
+      }
+      await load(`${withUser}/missing`);
+      await load(`http://user:hunter2@\0`);
+      await stop();
+      await load(`${withUser}/code`);
+      assertEquals(said.filter((text) => String(text).includes("hunter2")), []);
+    });
+    assertEquals([contentOf(directory).includes("hunter2"), entriesIn(directory)], [false, []]);
+  });
+});
+
+test("code that is longer than the limit is not loaded, wherever it comes from", options, async () => {
+  const code = realModule("sqlite");
+  await inDirectory((directory) =>
+    withServer(
+      ({ path }) =>
+        path === "/packed" ? { headers: { ...FRESH, ...GZIP }, body: gzipSync(code) } : { headers: FRESH, body: code },
+      async ({ url }) => {
+        const path = `${directory}/a.wasm`;
+        writeFileSync(path, code);
+        const base64 = `data:application/wasm;base64,${Buffer.from(code).toString("base64")}`;
+        const urls = [`${url}/plain`, `${url}/packed`, pathToFileURL(path).href, base64];
+        const integrity = sri(code);
+        for (const engine of [undefined, new TextEngine()]) {
+          const cache = new ModuleCache<unknown>({ engine, directory, strict: true, maxCodeBytes: code.length - 1 });
+          for (const given of urls) {
+            const error = await cache.load(given, { integrity }).catch((error) => error);
+            assert(error instanceof RangeError && error.message.length < 300, `${given.slice(0, 50)}: ${error}`);
+          }
+          await cache.flush();
+          assertEquals([entriesIn(directory), cache.stats().memoryEntries], [[], 0]);
+          const exact = new ModuleCache<unknown>({ engine, maxCodeBytes: code.length });
+          for (const given of urls) assert(await exact.load(given, { integrity }));
+        }
+        const cache = strict();
+        if (existsSync("/dev/zero")) await assertRejects(() => cache.load("file:///dev/zero"), TypeError);
+        await assertRejects(() => cache.load(pathToFileURL(directory)), TypeError);
+      },
+    )
+  );
+});
+
+test("code of any type is taken where that was asked for, or integrity is given", options, async () => {
+  const answer = { headers: { ...FRESH, "content-type": "application/octet-stream" }, body: PROBE };
+  const any = { type: "any" } as const;
+  assertEquals(await asks(answer, [{}, any, any, {}]), ["new TypeError", "new", "", "new TypeError"]);
+  const integrity = sri(PROBE);
+  assertEquals(await asks(answer, [{ integrity }, { integrity }, any, {}]), ["new", "", "", "new TypeError"]);
+  assertEquals(await asks({ headers: FRESH, body: PROBE }, [any, {}, any]), ["new", "", ""]);
+  const cache = strict();
+  const data = `data:text/plain;base64,${btoa(String.fromCharCode(...PROBE))}`;
+  await assertRejects(() => cache.load(data), TypeError);
+  assertStrictEquals(await cache.load(data, any), await cache.load(data, { integrity }));
+  await assertRejects(() => cache.load(data, { type: "all" as never }), TypeError);
 });
 
 test("redirects are followed, and kept by their own rules", options, async () => {
@@ -351,6 +574,77 @@ test("an engine that keeps artifacts has its code kept too", options, async () =
       assertEquals([await load(), await load()], [[1, 1, 0], [0, 1, 1]]);
       await new ModuleCache({ engine: new TextEngine(), directory }).clear();
       assertEquals(await load(), [1, 2, 0]);
+    })
+  );
+});
+
+test("what one call must not write, the next that may writes, without a compile", options, async () => {
+  const answers: Record<string, Answer> = {
+    "/kept": { headers: FRESH, body: PROBE },
+    "/no-store": { headers: { ...WASM, "cache-control": "no-store" }, body: PROBE },
+  };
+  const unkept: [string, LoadOptions][] = [["/kept", { cache: "no-store" }], ["/no-store", {}]];
+  const digest = createHash("sha256").update(PROBE).digest("hex");
+  const lookups: ((cache: ModuleCache<unknown>, url: string) => unknown)[] = [
+    (cache) => cache.resolve(PROBE),
+    (cache) => cache.resolve(PROBE, { digest }),
+    (cache) => Promise.all([cache.resolve(PROBE), cache.resolve(PROBE)]),
+    (cache) => cache.resolveSync(PROBE),
+    (cache) => cache.compileStreaming(new Response(PROBE, { headers: WASM })),
+    (cache, url) => cache.load(`${url}/kept`),
+    (cache) => cache.warm([PROBE]),
+  ];
+  await withServer(({ path }) => answers[path]!, async ({ url }) => {
+    for (const makeEngine of [() => hostEngine() as Engine<unknown>, () => new TextEngine()]) {
+      for (const [path, load] of unkept) {
+        for (const lookup of lookups) {
+          await inDirectory(async (directory) => {
+            const engine = makeEngine();
+            const cache = new ModuleCache<unknown>({ engine, directory, strict: true });
+            const module = await cache.load(url + path, load);
+            await cache.flush();
+            assertEquals(entriesIn(directory), []);
+            await lookup(cache, url);
+            await cache.flush();
+            const isHit = (await new ModuleCache({ engine, directory, strict: true }).resolve(PROBE)).from;
+            assertEquals([isHit, `${lookup}`], ["disk", `${lookup}`]);
+            // Written once, and the module is the same still.
+            const { writes } = cache.stats();
+            const again = await cache.resolve(PROBE);
+            await cache.flush();
+            assertEquals([again.from, cache.stats().writes], ["memory", writes]);
+            if (`${lookup}`.includes("resolve")) assertStrictEquals(again.module, module);
+            if (engine instanceof TextEngine) assert(engine.compiles <= 2);
+          });
+        }
+      }
+    }
+  });
+});
+
+test("a lookup that joins one that must not write writes", options, async () => {
+  await inDirectory((directory) =>
+    withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url }) => {
+      const landing = Promise.withResolvers<void>();
+      const compiling = Promise.withResolvers<void>();
+      const engine = new TextEngine();
+      const slow: Engine<TextModule> = {
+        id: "slow",
+        compile: async (code) => {
+          compiling.resolve();
+          await landing.promise;
+          return engine.compile(code);
+        },
+        serialize: () => engine.serialize({ text: "" }),
+        deserialize: (artifact) => engine.deserialize(artifact),
+      };
+      const cache = new ModuleCache({ engine: slow, directory, strict: true });
+      const loading = cache.load(url, { cache: "no-store" });
+      await compiling.promise;
+      const joining = [cache.resolve(PROBE), cache.resolve(PROBE)];
+      landing.resolve();
+      assertEquals(new Set([await loading, ...(await Promise.all(joining)).map(({ module }) => module)]).size, 1);
+      assertEquals([entriesIn(directory).length, engine.compiles, cache.stats().writes], [1, 1, 1]);
     })
   );
 });

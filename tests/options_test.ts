@@ -59,7 +59,8 @@ bothWays("an onWarning that fails breaks neither the lookup nor the program", as
     await new Promise((resolve) => setTimeout(resolve, 0));
   });
   process.off("unhandledRejection", listener);
-  assertEquals([unhandled.length, said.length], [0, failures.length]);
+  // What is no promise, whatever its "then" throws, has not failed.
+  assertEquals([unhandled.length, said.length], [0, failures.length - 1]);
 });
 
 bothWays(

@@ -2,11 +2,14 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { ModuleCache, prepared } from "@wasm/module-cache";
+import { Buffer } from "node:buffer";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
+import { gzipSync } from "node:zlib";
 import { native } from "../src/engine/native.ts";
 import { PROBE } from "../src/v8/probe.ts";
-import { type Answer, WASM, withServer } from "./_server.ts";
-import { bytes, EMPTY_MODULE, inDirectory, realModule, TextEngine } from "./_tools.ts";
+import { type Answer, GZIP, WASM, withServer } from "./_server.ts";
+import { bytes, EMPTY_MODULE, inDirectory, realModule, text, TextEngine } from "./_tools.ts";
 
 const options = { timeout: 60_000 };
 
@@ -123,21 +126,173 @@ test("an engine that keeps artifacts gets the code of a response in full", optio
 
 test("a sender that uses the memory of its chunks again gets what it sent", options, async () => {
   const code = realModule("sqlite");
-  const chunk = new Uint8Array(1000);
-  let at = 0;
-  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull(controller) {
-      if (at >= code.length) return controller.close();
-      const part = code.subarray(at, at += chunk.length);
-      chunk.set(part);
-      controller.enqueue(chunk.subarray(0, part.length));
-    },
-  }, { highWaterMark: 0 });
-  const cache = new ModuleCache();
-  const module = await cache.compileStreaming(new Response(body, { headers: WASM }));
-  assertStrictEquals(await cache.compile(code), module);
-  assertStrictEquals(cache.stats().compiled, 1);
+  for (const chunk of [new Uint8Array(1000), Buffer.alloc(1000)]) {
+    let at = 0;
+    const body = () =>
+      new ReadableStream({
+        pull(controller) {
+          if (at >= code.length) return controller.close();
+          const part = code.subarray(at, at += chunk.length);
+          chunk.set(part);
+          controller.enqueue(chunk.subarray(0, part.length));
+        },
+      }, { highWaterMark: 0 });
+    const cache = new ModuleCache();
+    const module = await cache.compileStreaming(new Response(body(), { headers: WASM }));
+    assertStrictEquals(await cache.compile(code), module);
+    assertStrictEquals(cache.stats().compiled, 1);
+    at = 0;
+    const received = await new ModuleCache({ engine: new TextEngine() }).compileStreaming(
+      new Response(body(), { headers: WASM }),
+    );
+    assertStrictEquals(received.text, text(code));
+  }
 });
+
+/** A class whose members lie; the runtimes do not ask them. */
+class Lying extends Uint8Array<ArrayBuffer> {
+  override get length(): number {
+    return 3;
+  }
+  override slice(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(1);
+  }
+  override subarray(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(1);
+  }
+}
+
+/** The same bytes in all that a sender may give for them. */
+const CHUNKS: Record<string, (code: Uint8Array<ArrayBuffer>) => unknown> = {
+  "Uint8Array": (code) => code,
+  "Buffer": (code) => Buffer.from(code),
+  "subclass": (code) => {
+    const lying = new Lying(new ArrayBuffer(code.length));
+    Uint8Array.prototype.set.call(lying, code);
+    return lying;
+  },
+  "other realm": (code) => runInNewContext(`Uint8Array.of(${code})`),
+  "shared": (code) => {
+    const view = new Uint8Array(new SharedArrayBuffer(code.length));
+    view.set(code);
+    return view;
+  },
+  "resizable": (code) => {
+    const view = new Uint8Array(new ArrayBuffer(code.length, { maxByteLength: 2 * code.length }));
+    view.set(code);
+    return view;
+  },
+  "Uint8ClampedArray": (code) => new Uint8ClampedArray(code.buffer),
+  "Uint16Array": (code) => new Uint16Array(code.buffer),
+  "Float32Array": (code) => new Float32Array(code.buffer),
+  "DataView": (code) => new DataView(code.buffer),
+  "ArrayBuffer": (code) => code.buffer,
+  "SharedArrayBuffer": (code) => {
+    const buffer = new SharedArrayBuffer(code.length);
+    new Uint8Array(buffer).set(code);
+    return buffer;
+  },
+  "Proxy": (code) => new Proxy(code, {}),
+  "array": (code) => [...code],
+  "text": () => "\0asm\x01\0\0\0",
+  "number": () => 8,
+  "null": () => null,
+  "undefined": () => undefined,
+};
+
+function chunked(...chunks: unknown[]): Response {
+  const body = new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+  return new Response(body, { headers: WASM });
+}
+
+test(
+  "chunks of every kind are taken and refused as the runtime does, and give the module of their bytes",
+  options,
+  async () => {
+    const isTaken: Record<string, boolean> = {};
+    for (const [name, chunkOf] of Object.entries(CHUNKS)) {
+      const chunk = () => chunkOf(Uint8Array.from(EMPTY_MODULE));
+      const expected = await native.compileStreaming!(chunked(chunk())).catch((error) => error);
+      isTaken[name] = expected instanceof WebAssembly.Module;
+      await inDirectory(async (directory) => {
+        const engine = new TextEngine();
+        const cache = new ModuleCache({ engine, directory, strict: true });
+        const found = await cache.compileStreaming(chunked(chunk())).catch((error) => error);
+        if (!isTaken[name]) return assertEquals([name, found.constructor], [name, expected.constructor]);
+        const read = await new ModuleCache({ engine, directory, strict: true }).resolve(EMPTY_MODULE);
+        const compiled = await new ModuleCache().compileStreaming(chunked(chunk()));
+        assertEquals([name, found.text, read.from, read.module.text], [name, text(EMPTY_MODULE), "disk", found.text]);
+        assert(compiled instanceof WebAssembly.Module);
+      });
+    }
+    // What all three take, and none.
+    for (const name of ["Uint8Array", "Buffer", "subclass", "other realm", "shared", "resizable"]) {
+      assert(
+        isTaken[name],
+        name,
+      );
+    }
+    for (const name of ["Proxy", "array", "text", "number", "null", "undefined"]) assert(!isTaken[name], name);
+  },
+);
+
+test("a body that is longer than the limit is refused and let go, by all streaming calls", options, async () => {
+  let sent = 0;
+  let isCancelled = false;
+  const endless = () =>
+    new Response(
+      new ReadableStream({
+        pull: (controller) => void (sent++, controller.enqueue(new Uint8Array(1000))),
+        cancel: () => void (isCancelled = true),
+      }, { highWaterMark: 0 }),
+      { headers: WASM },
+    );
+  for (const engine of [undefined, new TextEngine()]) {
+    const cache = new ModuleCache<unknown>({ engine, maxCodeBytes: 10_000 });
+    const calls = [
+      () => cache.resolveStreaming(endless()),
+      () => cache.compileStreaming(endless()),
+      () => cache.instantiateStreaming(endless()),
+      ...(engine ? [] : [() => cache.compileStreaming(endless(), {})]),
+    ];
+    for (const call of calls) {
+      [sent, isCancelled] = [0, false];
+      await assertRejects(call, RangeError, "it has more than 10000 bytes");
+      assertEquals([sent, isCancelled], [11, true]);
+    }
+    assertEquals(cache.stats().memoryEntries, 0);
+  }
+  // As long as the limit is not longer.
+  const exact = new ModuleCache({ maxCodeBytes: PROBE.length });
+  assert(await exact.compileStreaming(response(PROBE)));
+  await assertRejects(
+    () => new ModuleCache({ maxCodeBytes: PROBE.length - 1 }).compileStreaming(response(PROBE)),
+    RangeError,
+  );
+  assert(await new ModuleCache({ maxCodeBytes: Infinity }).compileStreaming(response(PROBE)));
+});
+
+test(
+  "a response that says that it is too long is not read; what it says of its packed length is no limit",
+  options,
+  async () => {
+    const packed = gzipSync(new Uint8Array(1_000_000));
+    const answers: Record<string, Answer> = {
+      "/long": { headers: { ...WASM, "content-length": "1000000" }, body: EMPTY_MODULE, breaksAt: EMPTY_MODULE.length },
+      "/packed": { headers: { ...WASM, ...GZIP }, body: packed },
+    };
+    await withServer(({ path }) => answers[path]!, async ({ url }) => {
+      const cache = new ModuleCache({ maxCodeBytes: 500_000 });
+      await assertRejects(() => cache.compileStreaming(fetch(`${url}/long`)), RangeError);
+      await assertRejects(() => cache.compileStreaming(fetch(`${url}/packed`)), RangeError);
+    });
+  },
+);
 
 test("code of a URL that changes is compiled while it arrives, whatever came before", options, async () => {
   let version = 0;

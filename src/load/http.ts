@@ -7,10 +7,10 @@ import { CacheError } from "../errors.ts";
 import { type Known, lookup } from "../lookup.ts";
 import { toHex } from "../key.ts";
 import type { Bytes } from "../platform/platform.ts";
-import { checkResponse, receive } from "../streaming.ts";
+import { checkResponse, hasUser, isWasm, receive, shown } from "../streaming.ts";
 import { checkPins, type Pin, pinOf, sha256Of } from "./integrity.ts";
-import { isFresh, policyOf, REQUEST, revalidated, revalidationHeaders } from "./policy.ts";
-import type { Note, Shelf } from "./shelf.ts";
+import { isBetterThan, isFresh, policyOf, REQUEST, revalidated, revalidationHeaders } from "./policy.ts";
+import { isPublic, type Note, type Shelf } from "./shelf.ts";
 
 /** fetch's `RequestCache`. */
 export type Mode = "default" | "no-store" | "reload" | "no-cache" | "force-cache" | "only-if-cached";
@@ -21,6 +21,8 @@ export interface HttpOptions {
   readonly pins: readonly Pin[];
   /** How what is kept is used. */
   readonly mode: Mode;
+  /** The response need not say that it is WebAssembly. */
+  readonly isAnyType: boolean;
   /** Ends the load. */
   readonly signal: AbortSignal;
 }
@@ -56,18 +58,21 @@ export class HttpLoad<M> {
   }
 
   async #follow(url: string): Promise<M> {
-    const { mode } = this.#options;
-    const note = ["no-store", "reload"].includes(mode) ? undefined : await this.#shelf.note(url);
-    const kept = note && await this.#find(note);
-    if (kept && await this.#mayUse(note)) return await kept();
-    if (mode === "only-if-cached") throw new TypeError(`Cannot load ${url}: it is not kept, and cache is "${mode}"`);
-    return kept && note.policy ? await this.#ask(url, note, kept) : await this.#take(url, await this.#fetch(url));
+    const { isAnyType, mode } = this.#options;
+    const mayLook = !["no-store", "reload"].includes(mode) && !hasUser(url);
+    const note = mayLook ? await this.#shelf.note(url) : undefined;
+    const kept = note && (isAnyType || !note.isOther) ? await this.#find(note) : undefined;
+    if (kept && await this.#mayUse(note!)) return await kept();
+    if (mode === "only-if-cached") {
+      throw new TypeError(`Cannot load ${shown(url)}: it is not kept, and cache is "${mode}"`);
+    }
+    return kept && note!.policy ? await this.#ask(url, note!, kept) : await this.#take(url, await this.#fetch(url));
   }
 
   async #mayUse({ policy }: Note): Promise<boolean> {
     const { mode } = this.#options;
     if (mode === "force-cache" || mode === "only-if-cached") return true;
-    return mode === "default" && policy !== undefined && await isFresh(policy);
+    return mode === "default" && policy !== undefined && await isFresh(policy, this.#context.platform.now);
   }
 
   /** What a note leads to; `undefined` where that is not there any more, or is not what the pins say. */
@@ -83,65 +88,78 @@ export class HttpLoad<M> {
   }
 
   async #redirect(location: string): Promise<M> {
-    if (++this.#redirects > MAX_REDIRECTS) throw new TypeError(`Cannot load ${location}: too many redirects`);
+    if (++this.#redirects > MAX_REDIRECTS) throw new TypeError(`Cannot load ${shown(location)}: too many redirects`);
     return await this.#follow(location);
   }
 
-  /** Asks whether what is kept has changed; it is the answer where it has not, or where the network gives none. */
+  /** Asks whether what is kept has changed; it is the answer where it has not, or where the server gives none. */
   async #ask(url: string, note: Note, kept: () => Promise<M>): Promise<M> {
-    const policy = note.policy!;
+    const { context, policy } = { context: this.#context, policy: note.policy! };
+    const { now } = context.platform;
+    const isBetter = async (status?: number) =>
+      this.#options.mode === "default" && await isBetterThan(status, policy, now);
     let response;
     try {
       response = await this.#fetch(url, await revalidationHeaders(policy));
       // One that fits nothing that is kept says nothing.
-      if (response.status === 304 && !(await revalidated(policy, response)).isSame) response = await this.#fetch(url);
+      if (response.status === 304 && !(await revalidated(policy, response, now)).isSame) {
+        response = await this.#fetch(url);
+      }
     } catch (error) {
-      if (this.#options.signal.aborted || this.#options.mode !== "default") throw error;
-      this.#context.report(
-        new CacheError("NETWORK", `Cannot fetch ${url}; what is kept is used`, { cause: error }),
-      );
-      return await kept();
+      if (this.#options.signal.aborted || !(await isBetter())) throw error;
+      return await this.#useStale(url, kept, error);
+    }
+    if (await isBetter(response.status)) {
+      await response.body?.cancel();
+      return await this.#useStale(url, kept, new Error(`the server answered ${response.status}`));
     }
     if (response.status !== 304) return await this.#take(url, response);
     const module = await kept();
-    await this.#shelf.keepNote(url, { ...note, policy: (await revalidated(policy, response)).policy });
+    await this.#shelf.keepNote(url, { ...note, policy: (await revalidated(policy, response, now)).policy });
     return module;
   }
 
-  #fetch(url: string, headers: Record<string, string> = REQUEST.headers): Promise<Response> {
-    return fetch(url, { headers, redirect: "manual", signal: this.#options.signal });
+  async #useStale(url: string, kept: () => Promise<M>, cause: unknown): Promise<M> {
+    this.#context.report(new CacheError("NETWORK", `Cannot fetch ${shown(url)}; what is kept is used`, { cause }));
+    return await kept();
+  }
+
+  async #fetch(url: string, headers: Record<string, string> = REQUEST.headers): Promise<Response> {
+    const { href, authorization } = withoutUser(url);
+    const { signal } = this.#options;
+    return await fetch(href, { headers: { ...headers, ...authorization }, redirect: "manual", signal });
   }
 
   async #take(url: string, response: Response): Promise<M> {
-    const policy = this.#options.mode === "no-store" ? undefined : await policyOf(response);
+    const mayKeep = this.#options.mode !== "no-store" && !hasUser(url);
+    const policy = mayKeep ? await policyOf(response, this.#context.platform.now) : undefined;
     if (!REDIRECTS.includes(response.status)) {
-      await checkOrCancel(response);
+      await checkOrCancel(response, this.#options);
       return await this.#receive(url, response, policy);
     }
     await response.body?.cancel();
     const given = response.headers.get("location");
     const location = given === null ? undefined : new URL(given, url);
     if (!location || !/^https?:$/.test(location.protocol)) {
-      throw new TypeError(`Cannot load ${url}: it redirects to ${given}`);
+      throw new TypeError(`Cannot load ${shown(url)}: it redirects to ${given === null ? "nowhere" : shown(given)}`);
     }
     location.hash = "";
     const module = await this.#redirect(location.href);
-    // A query may be a secret.
-    if (policy && location.search === "") await this.#shelf.keepNote(url, { location: location.href, policy });
+    if (policy && isPublic(location)) await this.#shelf.keepNote(url, { location: location.href, policy });
     return module;
   }
 
   async #receive(url: string, response: Response, policy: Note["policy"]): Promise<M> {
-    const received = await receive(this.#context, response, { compiles: true });
+    const received = await receive(this.#context, response, { act: "load", compiles: true });
     const { code, codeDigest } = received;
     const digest = toHex(codeDigest);
-    const pin = await checkPins({ code, digest }, this.#options.pins, url);
+    const pin = await checkPins({ code, digest }, this.#options.pins, shown(url));
     // What is pinned does not change, whatever the server says of it.
     const isKept = policy !== undefined || (pin !== undefined && this.#options.mode !== "no-store");
     const module = await this.#resolve(code, { received }, isKept);
     if (!isKept) return module;
     await this.#shelf.keepCode(code, codeDigest);
-    if (policy) await this.#shelf.keepNote(url, { digest, policy });
+    if (policy) await this.#shelf.keepNote(url, { digest, policy, isOther: !isWasm(response) });
     if (pin && !sha256Of(pin)) await this.#shelf.keepNote(nameOf(pin), { digest });
     return module;
   }
@@ -157,10 +175,29 @@ export function unkept<M>(context: Context<M>): Context<M> {
   return { ...context, storage: "it is not to be kept" };
 }
 
-/** {@linkcode checkResponse}; lets the body go where it is not what it should be. */
-export async function checkOrCancel(response: Response): Promise<void> {
+/**
+ * What `fetch` makes of a user in a URL, where it takes one: the URL, which errors and responses repeat, without it.
+ *
+ * @throws {TypeError} When `fetch` takes none, as on Node.
+ */
+function withoutUser(url: string): { href: string; authorization?: { authorization: string } } {
+  if (!hasUser(url)) return { href: url };
+  const target = new URL(url);
+  const user = [target.username, target.password].map((part) => decodeURIComponent(part)).join(":");
   try {
-    checkResponse(response);
+    new Request(url);
+  } catch {
+    throw new TypeError(`Cannot load ${shown(url)}: this runtime's fetch takes no user or password in a URL`);
+  }
+  target.username = target.password = "";
+  const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(user)));
+  return { href: target.href, authorization: { authorization: `Basic ${base64}` } };
+}
+
+/** {@linkcode checkResponse}; lets the body go where it is not what it should be. */
+export async function checkOrCancel(response: Response, options: { isAnyType: boolean }): Promise<void> {
+  try {
+    checkResponse(response, options);
   } catch (error) {
     await response.body?.cancel();
     throw error;

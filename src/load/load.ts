@@ -1,12 +1,13 @@
 // Loading by URL: files that did not change are known by what the system says of them, what comes by HTTP as HTTP says.
 
+import QuickLRU from "quick-lru";
 import type { Context, Storage } from "../context.ts";
 import { perform, runAsync } from "../effect.ts";
 import { toHex } from "../key.ts";
 import { lookup } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
-import { receive } from "../streaming.ts";
-import { checkOrCancel, HttpLoad, type Mode, unkept } from "./http.ts";
+import { receive, shown, tooLong } from "../streaming.ts";
+import { checkOrCancel, HttpLoad, type HttpOptions, type Mode, unkept } from "./http.ts";
 import { checkPins, type Pin, pinsOf } from "./integrity.ts";
 import { Joint } from "./joint.ts";
 import { Shelf } from "./shelf.ts";
@@ -27,6 +28,13 @@ export interface LoadOptions {
    * @default {"default"}
    */
   cache?: Mode;
+  /**
+   * What a response must say that it is: `"wasm"`, of type `application/wasm`, or `"any"`, for servers that do not know
+   * the type, or code that is packed. With `integrity` every type is taken. Files have no type.
+   *
+   * @default {"wasm"}
+   */
+  type?: "wasm" | "any";
   /** Ends the call; it rejects with the signal's reason then. */
   signal?: AbortSignal;
 }
@@ -40,7 +48,7 @@ const MODES: readonly unknown[] = ["default", "no-store", "reload", "no-cache", 
 export class Loader<M> {
   readonly #context: Context<M>;
   readonly #shelf: Shelf;
-  readonly #files = new Map<string, { identity: string; digest: string }>();
+  readonly #files = new QuickLRU<string, { identity: string; digest: string }>({ maxSize: 1000 });
   readonly #joints = new Map<string, Joint<M>>();
 
   /** Touches nothing yet. */
@@ -50,16 +58,18 @@ export class Loader<M> {
   }
 
   /** Loads; calls for the same that overlap share one. */
-  async load(url: string | URL, { integrity, cache = "default", signal }: LoadOptions): Promise<M> {
+  async load(url: string | URL, { integrity, cache = "default", signal, type = "wasm" }: LoadOptions): Promise<M> {
+    // The runtimes' errors repeat what was given, which may have a password in it.
+    if (!URL.canParse(url)) throw new TypeError("Cannot load what is no absolute URL");
     const target = new URL(url);
     const pins = pinsOf(integrity);
-    if (!MODES.includes(cache)) {
-      throw new TypeError(`Cannot use cache "${cache}": it must be one of ${MODES.join(", ")}`);
-    }
+    checkChoice("cache", cache, MODES);
+    checkChoice("type", type, ["wasm", "any"]);
     signal?.throwIfAborted();
     target.hash = "";
-    const name = JSON.stringify([target.href, cache, pins]);
-    const joint = this.#joints.get(name) ?? this.#begin(name, (signal) => this.#load(target, pins, cache, signal));
+    const options = { pins, mode: cache, isAnyType: type === "any" || pins.length > 0 };
+    const name = JSON.stringify([target.href, options]);
+    const joint = this.#joints.get(name) ?? this.#begin(name, (signal) => this.#load(target, { ...options, signal }));
     return await joint.join(signal);
   }
 
@@ -77,24 +87,21 @@ export class Loader<M> {
     await this.#shelf.clear(storage);
   }
 
-  async #load(url: URL, pins: readonly Pin[], mode: Mode, signal: AbortSignal): Promise<M> {
+  async #load(url: URL, options: HttpOptions): Promise<M> {
+    const { pins, mode, signal } = options;
     const { platform: { files } } = this.#context;
     if (url.protocol === "file:" && files) return await this.#loadFile(files.resolve(url), pins, mode);
     if (/^https?:$/.test(url.protocol)) {
-      return await new HttpLoad(this.#context, this.#shelf, { pins, mode, signal }).load(url.href);
+      return await new HttpLoad(this.#context, this.#shelf, options).load(url.href);
     }
     const response = await fetch(url, { signal });
-    await checkOrCancel(response);
-    return await this.#resolve(
-      (await receive(this.#context, response, { compiles: false })).code,
-      pins,
-      url.href,
-      mode,
-    );
+    await checkOrCancel(response, options);
+    const { code } = await receive(this.#context, response, { act: "load", compiles: false });
+    return await this.#resolve(code, pins, shown(url.href), mode);
   }
 
   async #loadFile(path: string, pins: readonly Pin[], mode: Mode): Promise<M> {
-    const { memory, platform: { files, now } } = this.#context;
+    const { maxCodeBytes, memory, platform: { files, now } } = this.#context;
     const identify = () => runAsync(perform(files!.identify(path)));
     const before = await identify();
     const known = this.#files.get(path);
@@ -104,7 +111,11 @@ export class Loader<M> {
       await checkPins(slot, pins, path);
       return (await runAsync(lookup(this.#context, slot.code, { digest: slot.digest }))).module;
     }
-    const code = await runAsync(perform(files!.readWhole(path)));
+    // A device or a pipe has no size, and perhaps no end.
+    if (!before.isFile) throw new TypeError(`Cannot load ${path}: it is no file`);
+    const code = before.size > maxCodeBytes ? undefined : await runAsync(perform(files!.readWhole(path)));
+    // It may have grown meanwhile.
+    if (!code || code.length > maxCodeBytes) throw tooLong(`Cannot load ${path}`, maxCodeBytes);
     const module = await this.#resolve(code, pins, path, mode);
     const digest = memory.find(code)?.digest;
     const isOld = Math.abs(now() - before.modifiedMs) > RECENT_MS;
@@ -120,4 +131,9 @@ export class Loader<M> {
     const context = mode === "no-store" ? unkept(this.#context) : this.#context;
     return (await runAsync(lookup(context, code, { received: { code, codeDigest } }))).module;
   }
+}
+
+function checkChoice(name: string, value: unknown, choices: readonly unknown[]): void {
+  if (choices.includes(value)) return;
+  throw new TypeError(`Cannot use ${name} "${value}": it must be one of ${choices.join(", ")}`);
 }

@@ -9,6 +9,7 @@ import { CacheError } from "../errors.ts";
 import { addressIn, folderIn, type Known } from "../lookup.ts";
 import { fromUtf8, toUtf8 } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
+import { hasUser } from "../streaming.ts";
 import { isPolicy, type StoredPolicy } from "./policy.ts";
 
 /** What is known of a name: a URL, or a digest that somebody pinned. */
@@ -19,6 +20,8 @@ export interface Note {
   readonly location?: string;
   /** What HTTP says of it. */
   readonly policy?: StoredPolicy;
+  /** It came as another type than WebAssembly's. */
+  readonly isOther?: boolean;
 }
 
 /** The id under which copies of code are kept: the host engine's, for they are the same. */
@@ -121,14 +124,19 @@ export class Shelf {
 /** Reads a note: whoever can write the directory may have written anything. */
 async function noteOf(bytes: Bytes): Promise<Note | undefined> {
   try {
-    const { digest, location, policy } = JSON.parse(fromUtf8(bytes)) as Note;
+    const { digest, location, policy, isOther } = JSON.parse(fromUtf8(bytes)) as Note;
     const isDigest = digest === undefined || /^[0-9a-f]{64}$/.test(digest);
-    const isLocation = location === undefined || /^https?:$/.test(new URL(location).protocol);
+    const isLocation = location === undefined || isPublic(new URL(location));
     const isComplete = isDigest && isLocation && (policy === undefined || await isPolicy(policy));
-    return isComplete ? { digest, location, policy } : undefined;
+    return isComplete ? { digest, location, policy, isOther: isOther === true } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Tells whether a place that a URL redirects to may be written down: a user part is a secret, and a query may be one. */
+export function isPublic({ href, protocol, search }: URL): boolean {
+  return /^https?:$/.test(protocol) && search === "" && !hasUser(href);
 }
 
 function fromHex(digits: string): Bytes {

@@ -1,8 +1,9 @@
 // Deno: files and locks by its own API, so that nothing of `node:` has to load. Never prompts for a permission.
 
 import { compose, type Effect, immediate, map, perform } from "../effect.ts";
-import type { Bytes, Files, Lock, Platform } from "./platform.ts";
+import type { Bytes, FileIdentity, Files, Lock, Platform } from "./platform.ts";
 import { nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
+import { pathOf } from "./file_url.ts";
 import { checkRegular, composed, type FileStat, type Handle } from "./composed.ts";
 
 /** The platform of Deno. */
@@ -72,9 +73,10 @@ function both<T>(name: string, sync: () => T, async: () => Promise<T>): Effect<T
 }
 
 function resolve(directory: string | URL): string {
-  const given = directory instanceof URL ? pathOf(directory) : directory;
-  const path = Deno.build.os === "windows" ? given.replaceAll("\\", "/") : given;
-  const isAbsolute = Deno.build.os === "windows" ? /^([a-z]:)?\//i.test(path) : path.startsWith("/");
+  const isWindows = Deno.build.os === "windows";
+  const given = pathOf(directory, isWindows);
+  const path = isWindows ? given.replaceAll("\\", "/") : given;
+  const isAbsolute = isWindows ? /^([a-z]:)?\//i.test(path) : path.startsWith("/");
   // Without permission to know the working directory the path stays relative to it: a later chdir then moves the cache.
   return normal(isAbsolute || !isGranted("read", ".") ? path : `${Deno.cwd().replaceAll("\\", "/")}/${path}`);
 }
@@ -88,17 +90,6 @@ function normal(path: string): string {
   }
   return (path.startsWith("//") && Deno.build.os === "windows" ? "//" : path.startsWith("/") ? "/" : "") +
     parts.join("/");
-}
-
-function pathOf(url: URL): string {
-  let path;
-  try {
-    path = decodeURIComponent(url.pathname);
-  } catch (cause) {
-    throw new TypeError(`Cannot use directory ${url}: its path is not well-formed`, { cause });
-  }
-  if (Deno.build.os !== "windows") return path;
-  return url.host ? `//${url.host}${path}` : path.slice(1);
 }
 
 /** Asks without a prompt: on a terminal, using what is not granted would stop the program with a question. */
@@ -126,9 +117,9 @@ function statOf({ isFile, isDirectory, isSymlink: isLink, size, mtime, ctime, ui
   return { isFile, isDirectory, isLink, size, ...times, uid: uid ?? 0, mode: mode ?? 0 };
 }
 
-function identityOf({ ino, mtime, size }: Deno.FileInfo): { identity: string; modifiedMs: number } {
+function identityOf({ ino, isFile, mtime, size }: Deno.FileInfo): FileIdentity {
   const modifiedMs = mtime?.getTime() ?? 0;
-  return { identity: [size, modifiedMs, ino].join(), modifiedMs };
+  return { identity: [size, modifiedMs, ino].join(), isFile, modifiedMs, size };
 }
 
 function userId(): number | undefined {

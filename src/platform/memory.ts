@@ -118,7 +118,8 @@ export class MemoryFiles implements Files {
   identify: Files["identify"] = (path) =>
     immediate("identify", () => {
       const modifiedMs = this.modified.get(path) ?? 0;
-      return { identity: `${this.#file(path).length},${modifiedMs}`, modifiedMs };
+      const size = this.#file(path).length;
+      return { identity: `${size},${modifiedMs}`, isFile: true, modifiedMs, size };
     });
 
   readWhole: Files["readWhole"] = (path) => immediate("readWhole", () => this.#file(path).slice());

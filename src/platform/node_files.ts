@@ -10,7 +10,8 @@ import type * as NodeUrl from "node:url";
 import type * as NodeV8 from "node:v8";
 import type * as NodeVm from "node:vm";
 import { type Effect, map } from "../effect.ts";
-import type { Access, Files, Lock } from "./platform.ts";
+import type { Access, FileIdentity, Files, Lock } from "./platform.ts";
+import { pathOf } from "./file_url.ts";
 import { composed, type FileStat, type Handle } from "./composed.ts";
 
 /** Built-in modules that this library works with. */
@@ -118,9 +119,9 @@ export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
 
 function resolve(directory: string | URL): string {
   const isWindows = nodeProcess().platform === "win32";
+  const path = pathOf(directory, isWindows);
   // Absolute and normal already: nothing to load.
-  if (typeof directory === "string" && !isWindows && /^(\/(?!\.{0,2}(\/|$))[^/]+)+$/.test(directory)) return directory;
-  const path = directory instanceof URL ? builtin("node:url").fileURLToPath(directory) : directory;
+  if (!isWindows && /^(\/(?!\.{0,2}(\/|$))[^/]+)+$/.test(path)) return path;
   const absolute = builtin("node:path").resolve(path);
   return isWindows ? absolute.replaceAll("\\", "/") : absolute;
 }
@@ -193,8 +194,9 @@ function statOf(stat: NodeFs.Stats): FileStat {
   return { ...kind, size, mode, modifiedMs, changedMs, uid };
 }
 
-function identityOf({ ino, mtimeMs: modifiedMs, size }: NodeFs.Stats): { identity: string; modifiedMs: number } {
-  return { identity: [size, modifiedMs, ino].join(), modifiedMs };
+function identityOf(stat: NodeFs.Stats): FileIdentity {
+  const { ino, mtimeMs: modifiedMs, size } = stat;
+  return { identity: [size, modifiedMs, ino].join(), isFile: stat.isFile(), modifiedMs, size };
 }
 
 function lock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {

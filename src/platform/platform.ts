@@ -71,6 +71,14 @@ export interface FileInfo {
   readonly changedMs: number;
 }
 
+/** A file as it was at some time. */
+export interface FileIdentity extends Omit<FileInfo, "name" | "changedMs"> {
+  /** Another size, time of change or inode is another identity. */
+  readonly identity: string;
+  /** It is a regular file. */
+  readonly isFile: boolean;
+}
+
 /** A held lock; what is in it is the platform's own business. */
 export interface Lock {
   /** Gives the lock up. */
@@ -121,8 +129,8 @@ export interface Files {
    * @param names Which: no other is asked about.
    */
   listFiles(path: string, names: RegExp): Effect<FileInfo[]>;
-  /** Tells what a file is now, links followed: another size, time of change or inode is another identity. */
-  identify(path: string): Effect<{ readonly identity: string; readonly modifiedMs: number }>;
+  /** Tells what a file is now, links followed. */
+  identify(path: string): Effect<FileIdentity>;
   /** Reads a file that is not the cache's, links followed. */
   readWhole(path: string): Effect<Bytes>;
   /** Sets the time at which a file was changed. */
