@@ -1,6 +1,6 @@
 // What the environment variables of `register` say.
 
-import { absolute, userCaches, variable } from "../platform/environment.ts";
+import { absolute, defaultDirectory, variable } from "../platform/environment.ts";
 
 /** How a registered process caches. */
 export interface Settings {
@@ -25,11 +25,10 @@ export function isOff(): boolean {
 export function readSettings(): Settings {
   const engine = variable("WASM_CACHE_ENGINE");
   const maxBytes = Number(variable("WASM_CACHE_MAX_BYTES"));
-  const caches = userCaches();
   return {
     engine: engine === "host" || engine === "v8" ? engine : "auto",
     directory: absolute(variable("WASM_CACHE_DIR")),
-    usualDirectory: caches && `${caches}/wasm-module-cache`,
+    usualDirectory: defaultDirectory(),
     ...(Number.isSafeInteger(maxBytes) && maxBytes > 0 ? { maxDiskBytes: maxBytes } : {}),
     traces: variable("WASM_CACHE_LOG") === "trace",
   };
