@@ -5,12 +5,12 @@ import type { Resolved } from "../context.ts";
 import type { Engine } from "../engine/engine.ts";
 import { hostEngine } from "../engine/host.ts";
 import { native } from "../engine/native.ts";
-import type { ModuleCacheOptions } from "../options.ts";
 import { checkResponse } from "../streaming.ts";
 import { detectPlatform } from "../platform/detect.ts";
 import { requireSync } from "../platform/require.ts";
 import type { V8EngineFactory } from "../v8/engine.ts";
-import type { Settings } from "./settings.ts";
+import { say, type Settings } from "./settings.ts";
+import { optionsOf } from "./storage.ts";
 
 /** Compiles through one cache; each call gives a module of its own, as the runtime's calls do. */
 export interface Backend {
@@ -26,11 +26,14 @@ export interface Backend {
 
 /** Makes the cache of a process. */
 export function makeBackend(settings: Settings): Backend {
-  const trace = settings.traces ? (line: string) => console.error(`wasm-module-cache: ${line}`) : () => {};
-  const cache = new ModuleCache(optionsOf(settings, trace));
+  const trace = settings.traces ? say : () => {};
+  const { engine, paysOnDisk } = engineOf(settings, trace);
+  const cache = new ModuleCache(optionsOf(settings, engine, paysOnDisk));
   const given = new WeakSet<WebAssembly.Module>();
   const own = ({ elapsedMs, from, key, module }: Resolved, bytes: number | string) => {
     trace(`${from} ${key} ${bytes} bytes ${elapsedMs.toFixed(2)} ms`);
+    // What is written in the background cannot throw any more.
+    if (settings.strict) cache.flush().catch(({ code, message }) => say(`${code} ${message}`));
     // Who gets the module first has it to himself; structured clones share the compiled code.
     if (given.has(module)) return native.structuredClone(module);
     given.add(module);
@@ -45,14 +48,6 @@ export function makeBackend(settings: Settings): Backend {
     },
     isResponse,
   };
-}
-
-function optionsOf(settings: Settings, trace: (line: string) => void): ModuleCacheOptions {
-  const { engine, paysOnDisk } = engineOf(settings, trace);
-  const directory = settings.directory ?? (paysOnDisk ? settings.usualDirectory : undefined);
-  const { maxDiskBytes } = settings;
-  // What cannot be done is done without, silently.
-  return { engine, directory, maxDiskBytes, onWarning: ({ code, message }) => trace(`${code} ${message}`) };
 }
 
 function engineOf({ engine }: Settings, trace: (line: string) => void): { engine: Engine; paysOnDisk: boolean } {
