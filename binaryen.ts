@@ -3,11 +3,11 @@
  *
  * @example Optimize once
  * ```ts
- * import { hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
+ * import { defaultDirectory, hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
  * import { binaryenOptimizer } from "@wasm/module-cache/binaryen";
  *
  * const engine = prepared(hostEngine(), binaryenOptimizer({ optimizeLevel: 3 }));
- * const cache = new ModuleCache({ engine, directory: "/tmp/wasm-module-cache-example" });
+ * const cache = new ModuleCache({ engine, directory: defaultDirectory() });
  * const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
  * console.log((await cache.resolve(code)).from); // "compiled"
  * cache.clearMemory();

@@ -6,9 +6,9 @@
  *
  * @example Compile once
  * ```ts
- * import { ModuleCache } from "@wasm/module-cache";
+ * import { defaultDirectory, ModuleCache } from "@wasm/module-cache";
  *
- * const cache = new ModuleCache({ directory: "/tmp/wasm-module-cache-example" });
+ * const cache = new ModuleCache({ directory: defaultDirectory() });
  * const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
  * const { module, from, elapsedMs } = await cache.resolve(code);
  * console.log(module instanceof WebAssembly.Module, from, elapsedMs);
@@ -30,6 +30,7 @@ export { get, getSync } from "./src/get.ts";
 export type { Mode } from "./src/load/http.ts";
 export type { LoadOptions } from "./src/load/load.ts";
 export type { ModuleCacheOptions } from "./src/options.ts";
+export { defaultDirectory } from "./src/platform/environment.ts";
 export type { ResponseSource } from "./src/standard.ts";
 export type { PruneResult } from "./src/prune.ts";
 export type { WarmOptions, WarmProgress } from "./src/warm.ts";

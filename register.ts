@@ -19,7 +19,8 @@
  * ```
  *
  * Environment variables: `WASM_CACHE_DIR` (where entries are kept), `WASM_CACHE_ENGINE` (`auto`, `host`, `v8`),
- * `WASM_CACHE_MAX_BYTES` (of all entries), `WASM_CACHE_LOG=trace` (a line for each lookup), `WASM_CACHE=off`.
+ * `WASM_CACHE_MAX_BYTES` (of all entries), `WASM_CACHE_READ_ONLY=1`, `WASM_CACHE_SECRET_FILE` (what signs entries),
+ * `WASM_CACHE_STRICT=1` (faults throw), `WASM_CACHE_LOG=trace` (a line for each lookup), `WASM_CACHE=off`.
  *
  * @module
  */

@@ -3,10 +3,10 @@
  *
  * @example Start at full speed from the second process on
  * ```ts
- * import { ModuleCache } from "@wasm/module-cache";
+ * import { defaultDirectory, ModuleCache } from "@wasm/module-cache";
  * import { bestEngine } from "@wasm/module-cache/v8";
  *
- * const cache = new ModuleCache({ engine: bestEngine(), directory: "/tmp/wasm-module-cache-example" });
+ * const cache = new ModuleCache({ engine: bestEngine(), directory: defaultDirectory() });
  * const module = await cache.compile(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
  * console.log(module instanceof WebAssembly.Module); // true
  * ```

@@ -3,10 +3,10 @@
  *
  * @example Compile text
  * ```ts
- * import { hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
+ * import { defaultDirectory, hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
  * import { wat } from "@wasm/module-cache/wat";
  *
- * const cache = new ModuleCache({ engine: prepared(hostEngine(), wat()), directory: "/tmp/wasm-module-cache-example" });
+ * const cache = new ModuleCache({ engine: prepared(hostEngine(), wat()), directory: defaultDirectory() });
  * const text = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))';
  * const module = await cache.compile(new TextEncoder().encode(text));
  * const { exports } = await WebAssembly.instantiate(module);

@@ -1,4 +1,5 @@
-// What does `register` cost a program that has no use for it, and what does a factory gain that compiles at each call?
+// What does `register` cost a program that has no use for it, what does a factory gain that compiles at each call, and what
+// do workers gain?
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -54,11 +55,39 @@ const FACTORIES: Record<string, string> = {
   ),
 };
 
+/** Prints the time from the start of four workers until each has compiled a module that the program has. */
+const workersOf = (path: string, kind: string) => `
+  import { readFileSync } from "node:fs";
+  import { Worker as NodeWorker } from "node:worker_threads";
+  new WebAssembly.Module(readFileSync(${JSON.stringify(join(ROOT, path))}));
+  const start = performance.now();
+  const workers = await Promise.all(Array.from({ length: 4 }, async () => {
+    const url = new URL("./worker.mjs", import.meta.url);
+    const worker = ${kind === "web" ? 'new Worker(url, { type: "module" })' : "new NodeWorker(url)"};
+    await new Promise((resolve, reject) => {
+      if (${kind === "web"}) [worker.onmessage, worker.onerror] = [resolve, reject];
+      else worker.once("message", resolve).once("error", reject);
+    });
+    return worker;
+  }));
+  console.log(performance.now() - start);
+  for (const worker of workers) await worker.terminate();
+`;
+
+/** Node's workers inherit what is preloaded. */
+const WORKER = (path: string) => `
+  import { parentPort } from "node:worker_threads";
+  import { readFileSync } from "node:fs";
+  if (process.env.BENCH_REGISTER) await import(process.env.BENCH_REGISTER);
+  new WebAssembly.Module(readFileSync(${JSON.stringify(join(ROOT, path))}));
+  parentPort ? parentPort.postMessage(1) : postMessage(1);
+`;
+
 /** Runs a script in a process of its own; gives its time, and what it printed. */
 function run(path: string, isRegistered: boolean): { ms: number; printed: string } {
   const args = [...before, ...isRegistered ? [option!, register] : [], path];
   const start = performance.now();
-  const env = { ...process.env, WASM_CACHE_ENGINE: "host" };
+  const env = { ...process.env, WASM_CACHE_ENGINE: "host", BENCH_REGISTER: isRegistered ? register : "" };
   const { status, stderr, stdout } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", env });
   if (status !== 0) throw new Error(stderr);
   return { ms: performance.now() - start, printed: stdout };
@@ -88,6 +117,21 @@ try {
     const [without, withIt] = await medianOfCold(7, calls);
     gains.push([name, without!, withIt!, without! / withIt!]);
   }
+  const shared = [];
+  const esbuild = "node_modules/esbuild-wasm/esbuild.wasm";
+  scriptOf("worker", WORKER(esbuild));
+  for (const kind of runtime.startsWith("Node") ? ["node"] : ["node", "web"]) {
+    const path = scriptOf(`workers of ${kind}`, workersOf(esbuild, kind));
+    const calls = [false, true].map((isRegistered) => () => Promise.resolve(Number(run(path, isRegistered).printed)));
+    const [without, withIt] = await medianOfCold(9, calls);
+    shared.push([`${kind} workers, esbuild 14 MB`, without!, withIt!, without! / withIt!]);
+  }
+  printTable("Four workers until each has a module that the program has", [
+    "workers",
+    "without, ms",
+    "with register, ms",
+    "gain",
+  ], shared);
   printTable("A factory from its second call on", ["call", "without, ms", "with register, ms", "gain"], gains);
 } finally {
   rmSync(folder, { recursive: true });

@@ -29,10 +29,10 @@ let platform: Platform | undefined;
  *
  * @example Compile once for all processes
  * ```ts
- * import { get, hostEngine } from "@wasm/module-cache";
+ * import { defaultDirectory, get, hostEngine } from "@wasm/module-cache";
  *
  * const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
- * const module = await get(hostEngine(), code, "/tmp/wasm-module-cache-example");
+ * const module = await get(hostEngine(), code, defaultDirectory() ?? ".wasm-cache");
  * console.log(module instanceof WebAssembly.Module); // true
  * ```
  */

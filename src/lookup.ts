@@ -101,7 +101,7 @@ function* fly<M>(
     const isWrong = digest !== undefined && digest !== actual;
     // Only this caller's mistake: where others have joined, the work goes on for them.
     if (isWrong && !flight.isJoined) throw wrongDigest(digest, actual);
-    const known = yield* findByDigest(context, actual);
+    const known = yield* findByDigest(context, code, actual);
     if (!known) flights.announce(flight, actual);
     const isCopy = received?.isCopy;
     const located = known ??
@@ -128,13 +128,14 @@ function* beginEarly<M>({ engine, memory, flights }: Context<M>, code: Bytes): O
 }
 
 /** Finds what is there or under way but was crowded out of the index by codes of the same length and sample. */
-function* findByDigest<M>(context: Context<M>, digest: string): Operation<Located<M> | undefined> {
+function* findByDigest<M>(context: Context<M>, code: Bytes, digest: string): Operation<Located<M> | undefined> {
   const { memory, flights } = context;
   const known = memory.get(digest);
   if (known && isKept(context, known)) {
     // Set anew, it is found by its code again.
-    memory.set(known);
-    return { slot: known, from: "memory" };
+    const slot = { ...known, code };
+    memory.set(slot);
+    return { slot, from: "memory" };
   }
   const other = flights.findByDigest(digest);
   const slot = other && (yield* perform(other.join));

@@ -14,7 +14,7 @@ import { Flights } from "./flights.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { DIGEST_BYTES, toHex } from "./key.ts";
 import { Locks } from "./locks.ts";
-import { MemoryTier } from "./memory_tier.ts";
+import { type MemoryLimits, MemoryTier } from "./memory_tier.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
 import { WriteBehind } from "./write_behind.ts";
@@ -118,14 +118,10 @@ export function openContext<M>(
   if (typeof onWarning !== "function") {
     throw new TypeError(`Cannot use onWarning: not a function but ${describe(onWarning)}`);
   }
-  const limits = {
-    maxEntries: amount("maxEntries", options.maxEntries, 1024),
-    maxBytes: amount("maxMemoryBytes", options.maxMemoryBytes, 256 * 1024 * 1024),
-  };
   return {
     engine,
     platform,
-    memory: new MemoryTier(limits, platform.equal),
+    memory: new MemoryTier(memoryLimits(options), platform.equal),
     flights: new Flights(platform.equal),
     counters: zeroCounters(),
     identity: {},
@@ -133,6 +129,20 @@ export function openContext<M>(
     seenUrls: new QuickLRU({ maxSize: 1024 }),
     storage: openStorage(options, platform),
     report: strict ? raise : once(onWarning),
+  };
+}
+
+/**
+ * Takes the bounds of the memory tier from the options.
+ *
+ * @throws {TypeError | RangeError} When one is not what it should be.
+ */
+export function memoryLimits(
+  options: Pick<ModuleCacheOptions<unknown>, "maxEntries" | "maxMemoryBytes">,
+): MemoryLimits {
+  return {
+    maxEntries: amount("maxEntries", options.maxEntries, 1024),
+    maxBytes: amount("maxMemoryBytes", options.maxMemoryBytes, 256 * 1024 * 1024),
   };
 }
 

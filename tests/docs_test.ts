@@ -52,6 +52,8 @@ for (const { place, source } of examples) {
     const folder = join(ROOT, ".cache");
     mkdirSync(folder, { recursive: true });
     const scratch = mkdtempSync(join(folder, "example-"));
+    const { WASM_CACHE_DIR } = process.env;
+    process.env.WASM_CACHE_DIR = scratch;
     const output: unknown[][] = (globalThis as unknown as { exampleOutput: unknown[][] }).exampleOutput = [];
     try {
       const file = join(scratch, "example.ts");
@@ -60,6 +62,8 @@ for (const { place, source } of examples) {
       const expected = promised(source).map((said) => said.replaceAll('"/tmp/', `"${scratch.replaceAll("\\", "/")}/`));
       assertEquals(output.map((values) => values.map(show).join(" ")), expected);
     } finally {
+      if (WASM_CACHE_DIR === undefined) delete process.env.WASM_CACHE_DIR;
+      else process.env.WASM_CACHE_DIR = WASM_CACHE_DIR;
       rmSync(scratch, { recursive: true });
     }
     assertEquals(process.exitCode ?? 0, 0);

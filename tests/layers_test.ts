@@ -76,7 +76,7 @@ test("imports go one way", () => {
     [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host|native)|platform\/(globals|node_files)|cache|key)\.ts$/],
     [
       /^src\/register\//,
-      /^src\/(register\/\w+|engine\/(engine|host|native)|v8\/engine|cache|context|options|streaming|platform\/(caller|detect|environment|require))\.ts$/,
+      /^src\/(register\/\w+|engine\/(engine|host|native)|v8\/engine|context|effect|errors|lookup|memory_tier|options|streaming|platform\/(caller|detect|environment|require|threads))\.ts$/,
     ],
     [/^src\/steps\//, /^src\/(steps\/\w+|engine\/prepared)\.ts$/],
     [/^\w+\.ts$/, /^src\//],

@@ -43,7 +43,7 @@ export interface PrepareStep {
  *
  * @example Keep what was unpacked
  * ```ts
- * import { hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
+ * import { defaultDirectory, hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
  *
  * const gunzip = prepared(hostEngine(), {
  *   id: "gunzip-1",
@@ -52,7 +52,7 @@ export interface PrepareStep {
  *     return new Uint8Array(await new Response(unpacked).arrayBuffer());
  *   },
  * });
- * const cache = new ModuleCache({ engine: gunzip, directory: "/tmp/wasm-module-cache-example" });
+ * const cache = new ModuleCache({ engine: gunzip, directory: defaultDirectory() });
  * console.log(gunzip.id, cache.stats().compiled); // "prepared(\"gunzip-1\", host)" 0
  * ```
  */

@@ -1,16 +1,19 @@
 // The cache behind the replaced calls: loaded when the first module comes that is worth it.
 
-import { ModuleCache } from "../cache.ts";
 import type { Resolved } from "../context.ts";
+import { runAsync, runSync } from "../effect.ts";
 import type { Engine } from "../engine/engine.ts";
 import { hostEngine } from "../engine/host.ts";
 import { native } from "../engine/native.ts";
-import type { ModuleCacheOptions } from "../options.ts";
-import { checkResponse } from "../streaming.ts";
+import { lookup } from "../lookup.ts";
+import { memoryLimits, openContext } from "../options.ts";
+import { checkResponse, resolveStreaming } from "../streaming.ts";
 import { detectPlatform } from "../platform/detect.ts";
 import { requireSync } from "../platform/require.ts";
 import type { V8EngineFactory } from "../v8/engine.ts";
-import type { Settings } from "./settings.ts";
+import { say, type Settings } from "./settings.ts";
+import { SharedMemory } from "./shared_memory.ts";
+import { optionsOf } from "./storage.ts";
 
 /** Compiles through one cache; each call gives a module of its own, as the runtime's calls do. */
 export interface Backend {
@@ -26,33 +29,34 @@ export interface Backend {
 
 /** Makes the cache of a process. */
 export function makeBackend(settings: Settings): Backend {
-  const trace = settings.traces ? (line: string) => console.error(`wasm-module-cache: ${line}`) : () => {};
-  const cache = new ModuleCache(optionsOf(settings, trace));
+  const trace = settings.traces ? say : () => {};
+  const { engine, paysOnDisk } = engineOf(settings, trace);
+  const options = optionsOf(settings, engine, paysOnDisk);
+  const memory = new SharedMemory(engine.id, memoryLimits(options), detectPlatform().equal);
+  const context = { ...openContext(options), memory };
+  const { storage } = context;
+  const flush = async () => typeof storage !== "string" && await storage.behind.flush();
   const given = new WeakSet<WebAssembly.Module>();
   const own = ({ elapsedMs, from, key, module }: Resolved, bytes: number | string) => {
     trace(`${from} ${key} ${bytes} bytes ${elapsedMs.toFixed(2)} ms`);
+    // What is written in the background cannot throw any more.
+    if (settings.strict) flush().catch(({ code, message }) => say(`${code} ${message}`));
     // Who gets the module first has it to himself; others share the compiled code.
     if (given.has(module)) return native.share(module);
     given.add(module);
     return module;
   };
   return {
-    compile: async (code) => own(await cache.resolve(code), code.length),
-    compileSync: (code) => own(cache.resolveSync(code), code.length),
+    compile: async (code) => own(await runAsync(lookup(context, code)), code.length),
+    compileSync: (code) => own(runSync(lookup(context, code)), code.length),
     compileStreaming: async (response) => {
       const length = response.headers.get("content-length") ?? "?";
-      return own(await cache.resolveStreaming(response), length);
+      // What a worker may have inherited need not be compiled while it arrives.
+      if (memory.mayInherit(Number(length)) && response.url) context.seenUrls.set(response.url, true);
+      return own(await resolveStreaming(context, response), length);
     },
     isResponse,
   };
-}
-
-function optionsOf(settings: Settings, trace: (line: string) => void): ModuleCacheOptions {
-  const { engine, paysOnDisk } = engineOf(settings, trace);
-  const directory = settings.directory ?? (paysOnDisk ? settings.usualDirectory : undefined);
-  const { maxDiskBytes } = settings;
-  // What cannot be done is done without, silently.
-  return { engine, directory, maxDiskBytes, onWarning: ({ code, message }) => trace(`${code} ${message}`) };
 }
 
 function engineOf({ engine }: Settings, trace: (line: string) => void): { engine: Engine; paysOnDisk: boolean } {

@@ -1,6 +1,6 @@
 // What the environment variables of `register` say.
 
-import { absolute, userCaches, variable } from "../platform/environment.ts";
+import { absolute, defaultDirectory, variable } from "../platform/environment.ts";
 
 /** How a registered process caches. */
 export interface Settings {
@@ -12,9 +12,18 @@ export interface Settings {
   readonly usualDirectory?: string;
   /** Bytes of all entries. */
   readonly maxDiskBytes?: number;
+  /** Writes nothing to the directory. */
+  readonly readOnly: boolean;
+  /** File with the secret that entries are signed with. */
+  readonly secretFile?: string;
+  /** Faults of the cache throw out of the program's calls. */
+  readonly strict: boolean;
   /** Prints a line for each lookup. */
   readonly traces: boolean;
 }
+
+const ENGINES: Record<string, Settings["engine"]> = { auto: "auto", host: "host", v8: "v8" };
+const FLAGS: Record<string, boolean> = { 1: true, true: true, 0: false, false: false };
 
 /** Whether nothing shall be cached: `WASM_CACHE=off`. */
 export function isOff(): boolean {
@@ -23,14 +32,36 @@ export function isOff(): boolean {
 
 /** Reads the variables, once: a program may change them, and its working directory. What makes no sense is left out. */
 export function readSettings(): Settings {
-  const engine = variable("WASM_CACHE_ENGINE");
-  const maxBytes = Number(variable("WASM_CACHE_MAX_BYTES"));
-  const caches = userCaches();
+  const traces = variable("WASM_CACHE_LOG") === "trace";
+  const oneOf = <T>(name: string, meanings: Record<string, T>) =>
+    parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined, traces);
   return {
-    engine: engine === "host" || engine === "v8" ? engine : "auto",
+    engine: oneOf("WASM_CACHE_ENGINE", ENGINES) ?? "auto",
     directory: absolute(variable("WASM_CACHE_DIR")),
-    usualDirectory: caches && `${caches}/wasm-module-cache`,
-    ...(Number.isSafeInteger(maxBytes) && maxBytes > 0 ? { maxDiskBytes: maxBytes } : {}),
-    traces: variable("WASM_CACHE_LOG") === "trace",
+    usualDirectory: defaultDirectory(),
+    maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", byteCount, traces),
+    readOnly: oneOf("WASM_CACHE_READ_ONLY", FLAGS) ?? false,
+    secretFile: absolute(variable("WASM_CACHE_SECRET_FILE")),
+    strict: oneOf("WASM_CACHE_STRICT", FLAGS) ?? false,
+    traces,
   };
+}
+
+function parsed<T>(name: string, parse: (text: string) => T | undefined, traces: boolean): T | undefined {
+  const text = variable(name);
+  const value = text === undefined ? undefined : parse(text);
+  if (traces && text !== undefined && value === undefined) {
+    say(`${name} is ignored: ${JSON.stringify(text)} means nothing`);
+  }
+  return value;
+}
+
+function byteCount(text: string): number | undefined {
+  const count = Number(text);
+  return Number.isSafeInteger(count) && count > 0 ? count : undefined;
+}
+
+/** Prints a line to stderr. */
+export function say(line: string): void {
+  console.error(`wasm-module-cache: ${line}`);
 }

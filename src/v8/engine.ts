@@ -50,12 +50,12 @@ export interface V8EngineFactory {
  *
  * @example Use it where it is there
  * ```ts
- * import { ModuleCache } from "@wasm/module-cache";
+ * import { defaultDirectory, ModuleCache } from "@wasm/module-cache";
  * import { bestEngine, v8Engine } from "@wasm/module-cache/v8";
  *
  * const { available, reason } = v8Engine.available();
  * console.log(available === (reason === undefined)); // true
- * const cache = new ModuleCache({ engine: bestEngine(), directory: "/tmp/wasm-module-cache-example" });
+ * const cache = new ModuleCache({ engine: bestEngine(), directory: defaultDirectory() });
  * console.log(cache.stats().compiled); // 0
  * ```
  */

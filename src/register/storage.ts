@@ -1,0 +1,62 @@
+// Where a registered process keeps entries, how they are signed, and what its user is told unasked. Knows no calls.
+
+import type { Engine } from "../engine/engine.ts";
+import { CacheError, type CacheWarning, systemCode } from "../errors.ts";
+import type { ModuleCacheOptions } from "../options.ts";
+import { detectPlatform } from "../platform/detect.ts";
+import { say, type Settings } from "./settings.ts";
+
+/**
+ * Takes the options of a cache from the settings. Where the secret cannot be had there is no disk: entries that are not
+ * signed would be taken otherwise. A strict cache compiles nothing then.
+ *
+ * @param paysOnDisk Entries save compiles, so that they are kept even where nobody named a directory.
+ */
+export function optionsOf(settings: Settings, engine: Engine, paysOnDisk: boolean): ModuleCacheOptions {
+  const { maxDiskBytes, readOnly, secretFile, strict } = settings;
+  const directory = settings.directory ?? (paysOnDisk ? settings.usualDirectory : undefined);
+  const options = { engine, maxDiskBytes, readOnly, strict, onWarning: teller(settings) };
+  if (directory === undefined || secretFile === undefined) return { ...options, directory };
+  try {
+    return { ...options, directory, secret: secretIn(secretFile) };
+  } catch (error) {
+    if (strict) return { ...options, engine: failing(engine, error) };
+    say(`${(error as CacheError).message}; nothing is kept on disk`);
+    return options;
+  }
+}
+
+function failing({ id, serialize, deserialize }: Engine, error: unknown): Engine {
+  const compile = () => {
+    throw error;
+  };
+  return { id, compile, serialize, deserialize };
+}
+
+/** The bytes of a file as they are, a newline at the end too: what `secret: readFileSync(path)` gives. */
+function secretIn(path: string): Uint8Array {
+  const { files } = detectPlatform();
+  if (!files?.access(path).read) throw unusable(path, "the program has no permission to");
+  let bytes;
+  try {
+    bytes = files.readWhole(path).sync();
+  } catch (error) {
+    throw unusable(path, systemCode(error), error);
+  }
+  if (bytes.length === 0) throw unusable(path, "it is empty");
+  return bytes;
+}
+
+function unusable(path: string, reason: string, cause?: unknown): CacheError {
+  return new CacheError("IO", `Cannot read secret ${path}: ${reason}`, { path, cause });
+}
+
+/** Makes what tells of faults: each where lookups are traced, otherwise only, and once, why a directory is refused. */
+function teller({ traces }: Settings): (fault: CacheWarning) => void {
+  let isTold = false;
+  return ({ code, message }) => {
+    if (!traces && (code !== "UNTRUSTED" || isTold)) return;
+    isTold ||= code === "UNTRUSTED";
+    say(`${code} ${message}`);
+  };
+}
