@@ -38,9 +38,9 @@ export interface Resolved<M = WebAssembly.Module> {
 /** Counters of a cache since its construction. */
 export interface Counters {
   /** Lookups answered by memory. */
-  memory: number;
+  memoryHits: number;
   /** Lookups answered by an entry. */
-  disk: number;
+  diskHits: number;
   /** Lookups that compiled because an entry could not be used. */
   recompiled: number;
   /** Lookups that compiled because there was no entry. */

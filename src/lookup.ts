@@ -50,7 +50,7 @@ export function* lookup<M>(
   const startMs = platform.clock();
   try {
     const { slot, from, reason } = yield* locate(context, view, known);
-    counters[from]++;
+    counters[COUNTERS[from]]++;
     const elapsedMs = platform.clock() - startMs;
     return { module: slot.module, from, key: slot.key, reason, elapsedMs };
   } catch (error) {
@@ -58,6 +58,8 @@ export function* lookup<M>(
     throw error;
   }
 }
+
+const COUNTERS = { memory: "memoryHits", disk: "diskHits", recompiled: "recompiled", compiled: "compiled" } as const;
 
 function* locate<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Operation<Located<M>> {
   const { memory, flights } = context;

@@ -238,8 +238,8 @@ function amount(name: string, value: unknown, standard: number): number {
 
 function zeroCounters(): Counters {
   return {
-    memory: 0,
-    disk: 0,
+    memoryHits: 0,
+    diskHits: 0,
     recompiled: 0,
     compiled: 0,
     failed: 0,

@@ -126,7 +126,7 @@ test("one hundred concurrent lookups of one code compile once", async () => {
     assertStrictEquals(engine.compiles, 1);
     assertStrictEquals(all.filter(({ from }) => from === "compiled").length, 1);
     assertStrictEquals(new Set(all.map(({ module }) => module)).size, 1);
-    assertEquals([cache.stats().compiled, cache.stats().memory, cache.stats().writes], [1, 99, 1]);
+    assertEquals([cache.stats().compiled, cache.stats().memoryHits, cache.stats().writes], [1, 99, 1]);
   });
 });
 
@@ -580,8 +580,14 @@ bothWays("a lookup tells key and time, and stats add up", async (resolve) => {
   assert(first.elapsedMs >= 0 && first.elapsedMs < 60_000);
   assertNotEquals((await resolve(cache, bytes("two"))).key, first.key);
   assertStrictEquals((await resolve(cache, bytes("one"))).key, first.key);
-  const { compiled, memory, memoryEntries, memoryBytes, evictions } = cache.stats();
-  assertEquals([compiled, memory, memoryEntries, memoryBytes, evictions], [3, 0, 1, 3, 2]);
+  const { compiled, memoryHits, memoryEntries, memoryBytes, evictions } = cache.stats();
+  assertEquals([compiled, memoryHits, memoryEntries, memoryBytes, evictions], [3, 0, 1, 3, 2]);
+});
+
+test("status and stats fit in one object: no name of theirs is the same", () => {
+  const cache = new ModuleCache();
+  const names = [cache.status(), cache.stats()].flatMap(Object.keys);
+  assertEquals(names.length, new Set(names).size);
 });
 
 bothWays("without a directory nothing is written, and status says so", async (resolve) => {
