@@ -91,8 +91,9 @@ export class MemoryFiles implements Files {
       this.directories.delete(path);
     });
 
-  makeDirectory: Files["makeDirectory"] = (path) =>
+  makeDirectory: Files["makeDirectory"] = (path, below = "/") =>
     immediate("makeDirectory", () => {
+      if (!this.directories.has(below)) throw fault("ENOENT", path);
       for (let at = path; !this.directories.has(at); at = parentOf(at)) {
         if (this.content.has(at)) throw fault("ENOTDIR", at);
         this.directories.add(at);
@@ -118,7 +119,8 @@ export class MemoryFiles implements Files {
   identify: Files["identify"] = (path) =>
     immediate("identify", () => {
       const modifiedMs = this.modified.get(path) ?? 0;
-      return { identity: `${this.#file(path).length},${modifiedMs}`, modifiedMs };
+      const length = this.directories.has(path) ? 0 : this.#file(path).length;
+      return { identity: `${length},${modifiedMs}`, modifiedMs };
     });
 
   readWhole: Files["readWhole"] = (path) => immediate("readWhole", () => this.#file(path).slice());
