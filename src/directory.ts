@@ -20,6 +20,8 @@ export interface DirectoryOptions {
   readonly path: string;
   /** Never writes. */
   readonly readOnly: boolean;
+  /** Never makes it: who removed it meant that. */
+  readonly mustExist?: boolean;
 }
 
 /** Why something must not be done; the fault is absent where that was the caller's wish. */
@@ -117,8 +119,24 @@ export class Directory {
     return yield* perform(effect);
   }
 
+  /**
+   * Makes the directory where it is missing, for a caller who is there: all that is written without one must find it. One
+   * call where nothing is missing.
+   *
+   * @returns Why it cannot be made.
+   */
+  *prepare(): Operation<CacheError | undefined> {
+    if (this.#options.mustExist) return undefined;
+    try {
+      yield* this.within(this.#files.identify(this.temporary));
+    } catch (error) {
+      return ioFault("make directory", this.path, error);
+    }
+  }
+
   /** Makes the directory and the folders in it. */
   *makeFolders(): Operation<void> {
+    if (this.#options.mustExist) throw Object.assign(new Error(`${this.path} is gone`), { code: "ENOENT" });
     // What is missing makes this happen again: the tag comes before it.
     yield* perform(this.#files.makeDirectory(this.root));
     yield* this.#tag(`${this.path}/CACHEDIR.TAG`);
@@ -127,14 +145,14 @@ export class Directory {
   }
 
   /**
-   * Puts a file in the place of another, in one step for all who read it.
+   * Puts a file in the place of another, in one step for all who read it. Makes folders below the root, and never that.
    *
    * @throws The platform's own error; nothing is left behind then.
    */
   *replace(path: string, parts: readonly Uint8Array[]): Operation<void> {
     const temporary = `${this.temporary}/${this.#files.temporaryName()}`;
     try {
-      yield* this.within(this.#files.create(temporary, parts));
+      yield* perform(this.#files.create(temporary, parts));
       yield* this.#moveInto(temporary, path);
     } catch (error) {
       yield* this.#discard(temporary);
@@ -159,7 +177,7 @@ export class Directory {
         if (systemCode(error) !== "ENOENT" || attemptsLeft === 0) throw error;
       }
       try {
-        yield* perform(this.#files.makeDirectory(to.slice(0, to.lastIndexOf("/"))));
+        yield* perform(this.#files.makeDirectory(to.slice(0, to.lastIndexOf("/")), this.root));
       } catch (error) {
         if (systemCode(error) !== "ENOENT") throw error;
       }
@@ -212,4 +230,9 @@ export function isForeign(error: unknown): boolean {
 /** A fault of the file system, with the runtime's own error as its cause. */
 export function ioFault(act: string, path: string, cause: unknown): CacheError {
   return new CacheError("IO", `Cannot ${act} ${path}: ${systemCode(cause)}`, { path, cause });
+}
+
+/** Tells whether a fault says that the directory is gone: what would have been written behind the caller is dropped. */
+export function isGone({ code, cause }: CacheError): boolean {
+  return code === "IO" && systemCode(cause) === "ENOENT";
 }

@@ -1,7 +1,7 @@
 // Keeps the directory within its limits: makes room before something is written, and prunes from time to time.
 
 import { Account, type Balance, isSince } from "./account.ts";
-import type { Directory } from "./directory.ts";
+import { type Directory, isGone } from "./directory.ts";
 import { type Effect, type Operation, perform } from "./effect.ts";
 import { CacheError } from "./errors.ts";
 import type { Locks } from "./locks.ts";
@@ -156,7 +156,13 @@ export class Housekeeping {
     if (!isSince(after, before)) return;
     const added = after && before ? after.bytes - before.bytes : 0;
     const prunedBytes = counted + added;
-    yield* this.#account.set({ prunedMs, prunedBytes });
+    try {
+      yield* this.#account.set({ prunedMs, prunedBytes });
+    } catch (error) {
+      // There is nothing to account for.
+      if (error instanceof CacheError && isGone(error)) return;
+      throw error;
+    }
     this.#seen = { prunedMs, prunedBytes, bytes: prunedBytes };
   }
 

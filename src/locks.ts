@@ -59,7 +59,7 @@ export class Locks {
     let isLate = false;
     for (let delayMs = 1; this.#files.tryLock; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
       const mayTake = this.#held.size + this.#beingTaken < MAX_LOCKS;
-      const lock = mayTake ? yield* this.tryLock(stripe) : this.#share(stripe);
+      const lock = mayTake ? yield* this.#take(stripe, true) : this.#share(stripe);
       if (lock) return lock;
       if (isLate && !mayTake) return undefined;
       if (isLate) {
@@ -74,18 +74,23 @@ export class Locks {
   }
 
   /**
-   * Takes a lock, or shares it where this cache holds it already.
+   * Takes a lock, or shares it where this cache holds it already. Does not make the directory.
    *
    * @returns `undefined` where it is held elsewhere, or this platform has none.
    * @throws {CacheError} `IO`
    */
   *tryLock(name: string): Operation<Lock | undefined> {
+    return yield* this.#take(name, false);
+  }
+
+  *#take(name: string, makesDirectory: boolean): Operation<Lock | undefined> {
     const shared = this.#share(name);
     if (shared || !this.#files.tryLock) return shared;
     const path = this.#lockPath(name);
     this.#beingTaken++;
     try {
-      const lock = yield* this.#directory.within(this.#files.tryLock(path));
+      const taking = this.#files.tryLock(path);
+      const lock = yield* (makesDirectory ? this.#directory.within(taking) : perform(taking));
       if (!lock) return undefined;
       this.#held.set(name, { lock, users: 0 });
       return this.#share(name);

@@ -3,6 +3,7 @@
 
 import { copyOf, describe, isUint8Array } from "./code.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
+import { isGone } from "./directory.ts";
 import type { Address } from "./disk_tier.ts";
 import { CannotWait, type Effect, immediate, type Operation, perform, runSync } from "./effect.ts";
 import { deserializing, keepsCode, serializing } from "./engine/calls.ts";
@@ -64,14 +65,17 @@ export function* make<M>(work: Work<M>): Operation<Made<M>> {
 
 /** The artifact is the code: waiting for another's compile or reading the copy back would only cost time. */
 function* makeByCopy<M>(work: StoredWork<M>): Operation<Made<M>> {
-  const { address: { key }, code, storage: { behind } } = work;
+  const { address: { key }, code, storage: { behind, directory } } = work;
   yield* perform(behind.settle(key));
   const found = work.isCopy ? code : yield* read(work, code);
   if (!("mayWrite" in found)) {
     return { module: yield* perform(work.compile), from: "disk", reason: "the engine keeps code: compiled from it" };
   }
+  if (!found.mayWrite || !mayWriteTo(work)) return yield* compile(work, found);
+  // Goes on beside the compile.
+  const unable = yield* directory.prepare();
   const made = yield* compile(work, found);
-  if (found.mayWrite && mayWriteTo(work)) behind.schedule(key, code.length, () => write(work, code));
+  behind.schedule(key, code.length, () => write({ ...work, payload: code, isCode: true, unable }));
   return made;
 }
 
@@ -86,7 +90,7 @@ function* makeByArtifact<M>(work: StoredWork<M>): Operation<Made<M>> {
     if ("module" in second) return second;
     const made = yield* compile(work, second);
     const artifact = second.mayWrite ? yield* serialize(work, made.module) : undefined;
-    if (artifact) yield* write(work, artifact);
+    if (artifact) yield* write({ ...work, payload: artifact, unable: yield* work.storage.directory.prepare() });
     return made;
   } finally {
     if (lock) yield* perform(immediate("unlock", () => lock.release()));
@@ -159,7 +163,7 @@ function* takeLock<M>({ address, context, storage: { locks } }: StoredWork<M>): 
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     if (error.code === "LOCK_TIMEOUT") counters.lockTimeouts++;
-    report(error);
+    if (!isGone(error)) report(error);
   }
 }
 
@@ -193,32 +197,52 @@ function placeOf<M>(work: StoredWork<M>): EntryPlace {
       const found = runSync(read(work));
       return "mayWrite" in found ? undefined : found;
     },
-    write: (artifact) => runSync(write(work, copyOf(artifact))),
+    write: (artifact) => runSync(write({ ...work, payload: copyOf(artifact) })),
   };
 }
 
-/** Publishes an entry where it can; every fault leaves the directory as it was. */
-function* write<M>(work: StoredWork<M>, payload: Bytes): Operation<void> {
-  const { context: { report }, storage: { behind, housekeeping } } = work;
-  const fault = yield* publish(work, payload);
-  if (housekeeping.isDue) behind.schedule("prune", 0, () => prune(work));
+/** What is to be written. */
+export interface Writing {
+  /** Where its entry is. */
+  readonly address: Address;
+  /** The disk side of the cache. */
+  readonly storage: Storage;
+  /** Counts, and hears of faults. */
+  readonly context: Pick<Context<unknown>, "counters" | "report">;
+  /** What the entry holds. */
+  readonly payload: Bytes;
+  /** That is the code itself. */
+  readonly isCode?: boolean;
+  /** Why it cannot be written. */
+  readonly unable?: CacheError;
+}
+
+/** Publishes an entry where it can; every fault leaves the directory as it was. Does not make it where it is gone. */
+export function* write(writing: Writing): Operation<void> {
+  const { context: { report }, storage: { behind, housekeeping } } = writing;
+  const fault = yield* publish(writing);
+  if (housekeeping.isDue) behind.schedule("prune", 0, () => prune(writing));
   if (fault) report(fault);
 }
 
-function* publish<M>(work: StoredWork<M>, payload: Bytes): Operation<CacheError | undefined> {
-  const { address, code, context: { counters }, storage: { disk } } = work;
+function* publish({ address, context, payload, isCode = false, unable, storage }: Writing): Operation<
+  CacheError | undefined
+> {
+  const { counters } = context;
   try {
-    const { isWritten, fault } = yield* disk.publish(address, payload, { isCode: payload === code });
+    if (unable) throw unable;
+    const { isWritten, fault } = yield* storage.disk.publish(address, payload, { isCode });
     counters[isWritten ? "writes" : "writeFailures"]++;
     return fault;
   } catch (error) {
     if (!(error instanceof CacheError) && !(error instanceof CannotWait)) throw error;
     counters.writeFailures++;
-    return error instanceof CacheError ? error : undefined;
+    const isDropped = error instanceof CannotWait || error !== unable && isGone(error);
+    return isDropped ? undefined : error;
   }
 }
 
-function* prune<M>({ context: { report }, storage: { housekeeping } }: StoredWork<M>): Operation<void> {
+function* prune({ context: { report }, storage: { housekeeping } }: Writing): Operation<void> {
   // Another write may have scheduled it as well.
   if (!housekeeping.isDue) return;
   try {

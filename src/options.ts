@@ -28,7 +28,8 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   engine?: Engine<M>;
   /**
-   * Where entries are kept: a path, or a `file:` URL. It is made when first needed. Who can write it can run code as you.
+   * Where entries are kept: a path, or a `file:` URL. A lookup that needs it makes it; what is written after a lookup does
+   * not, so that a directory you remove stays away. Who can write it can run code as you.
    *
    * @default {undefined} memory only
    */
@@ -103,13 +104,14 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
 }
 
 /**
- * Puts a cache together.
+ * Puts a cache together. With `mustExist` it works when its caller is gone, and never makes the directory.
  *
  * @throws {TypeError | RangeError} When an option is not what it should be; never for what the environment lacks.
  */
 export function openContext<M>(
   options: ModuleCacheOptions<M>,
   platform: Platform = detectPlatform(),
+  { mustExist = false }: { mustExist?: boolean } = {},
 ): Context<M> {
   const { strict = false, onWarning = (warning) => console.warn(`wasm-module-cache: ${warning.message}`) } = options;
   const engine = options.engine === undefined ? hostEngine() as Engine<unknown> as Engine<M> : options.engine;
@@ -127,7 +129,7 @@ export function openContext<M>(
     identity: {},
     maxCodeBytes: amount("maxCodeBytes", options.maxCodeBytes, 256 * 1024 * 1024),
     seenUrls: new QuickLRU({ maxSize: 1024 }),
-    storage: openStorage(options, platform),
+    storage: openStorage(options, platform, mustExist),
     report: strict ? raise : once(onWarning),
   };
 }
@@ -146,7 +148,11 @@ export function memoryLimits(
   };
 }
 
-function openStorage<M>(options: ModuleCacheOptions<M>, platform: Platform): Context<unknown>["storage"] {
+function openStorage<M>(
+  options: ModuleCacheOptions<M>,
+  platform: Platform,
+  mustExist: boolean,
+): Context<unknown>["storage"] {
   const { readOnly = false } = options;
   const lockTimeoutMs = amount("lockTimeoutMs", options.lockTimeoutMs, 10_000);
   const limits = {
@@ -160,7 +166,7 @@ function openStorage<M>(options: ModuleCacheOptions<M>, platform: Platform): Con
   const { files } = platform;
   if (!files) return "this runtime has no files";
   const path = files.resolve(given);
-  const directory = new Directory(files, { path, readOnly });
+  const directory = new Directory(files, { path, readOnly, mustExist });
   const locks = new Locks(platform, files, directory, lockTimeoutMs);
   const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
   const isNative = options.engine?.native ?? false;

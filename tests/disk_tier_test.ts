@@ -221,7 +221,8 @@ bothWays(
 test("an entry that must be the code is not written where the payload is other bytes", async () => {
   await inDirectory(async (directory) => {
     const { platform, storage } = openContext({ directory, strict: true });
-    const { disk } = storage as Storage;
+    const { directory: folder, disk } = storage as Storage;
+    await runAsync(folder.prepare());
     const codeDigest = await runAsync(perform(platform.sha256(bytes("hello"))));
     const address = await runAsync(addressIn(platform, "host", codeDigest));
     const publish = (payload: string) => runAsync(disk.publish(address, bytes(payload), { isCode: true }));

@@ -1,12 +1,25 @@
 // What the environment lacks, and wrong use: misses, warnings, strict mode, clear errors.
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { CacheError, type CacheWarning, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  CacheError,
+  type CacheWarning,
+  type Engine,
+  hostEngine,
+  ModuleCache,
+  type ModuleCacheOptions,
+  prepared,
+} from "@wasm/module-cache";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { runAsync, runSync } from "../src/effect.ts";
+import { lookup } from "../src/lookup.ts";
+import { openContext } from "../src/options.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
+import { Watch, withWatches } from "./_faults.ts";
+import { WASM, withServer } from "./_server.ts";
 import {
   bothWays,
   bytes,
@@ -19,6 +32,9 @@ import {
   TextEngine,
   type TextModule,
 } from "./_tools.ts";
+
+/** Another than the empty one. */
+const OTHER_MODULE = Uint8Array.of(...EMPTY_MODULE, 0, 2, 1, 118);
 
 /** Looks up with a cache that cannot use its directory: the module comes all the same, with one warning. */
 async function expectCompiledWithOneWarning(resolve: Resolve, directory: string): Promise<void> {
@@ -88,6 +104,103 @@ bothWays(
       assertEquals(readdirSync(path).concat(readdirSync(`${path}/v1`)).sort(), before);
     }),
 );
+
+/** Engines that have entries written behind the lookup, or when it ends. */
+const ENGINES: Record<string, () => Engine<unknown>> = {
+  host: hostEngine,
+  prepared: () => prepared(hostEngine(), { id: "same", prepare: (code) => code }),
+};
+
+for (const [name, engine] of Object.entries(ENGINES)) {
+  bothWays(
+    `a directory removed behind a lookup stays away, and the next lookup makes it, ${name} engine`,
+    (resolve) =>
+      inDirectory(async (directory) => {
+        const path = `${directory}/a/b/cache`;
+        for (const strict of [false, true]) {
+          const warnings: CacheWarning[] = [];
+          const onWarning = (warning: CacheWarning) => warnings.push(warning);
+          const cache = new ModuleCache({ engine: engine(), directory: path, strict, onWarning });
+          await resolve(cache, EMPTY_MODULE);
+          rmSync(`${directory}/a`, { recursive: true });
+          await cache.flush();
+          assertEquals([readdirSync(directory), warnings], [[], []]);
+          const { writeFailures, writes } = cache.stats();
+          assertEquals([writes, writeFailures], name === "host" ? [0, 1] : [1, 0]);
+          await resolve(cache, OTHER_MODULE);
+          await cache.flush();
+          assertEquals([entriesIn(path).length, readdirSync(path).sort()], [1, ["CACHEDIR.TAG", "v1"]]);
+          assertEquals(["locks", "tmp"].filter((folder) => !existsSync(`${path}/v1/${folder}`)), []);
+          cache.clearMemory();
+          assertStrictEquals((await resolve(cache, OTHER_MODULE)).from, "disk");
+          rmSync(`${directory}/a`, { recursive: true });
+        }
+      }),
+  );
+}
+
+bothWays("a directory removed before any call of a write behind the lookup stays away", async (resolve) => {
+  await withWatches(async () => {
+    let at = 0;
+    for (let isOver = false; !isOver; at++) {
+      await inDirectory(async (directory) => {
+        const path = `${directory}/a/cache`;
+        const cache = new ModuleCache({ directory: path, strict: true });
+        await resolve(cache, EMPTY_MODULE);
+        const watch = new Watch(path, (i) => {
+          if (i === at) rmSync(`${directory}/a`, { recursive: true });
+          return undefined;
+        });
+        await watch.during(() => cache.flush());
+        isOver = watch.calls.length <= at;
+        if (!isOver) assertEquals(readdirSync(directory), [], `removed before ${watch.calls[at]!.label}`);
+      });
+    }
+    assert(at > 5, `only ${at} calls`);
+  });
+});
+
+test("what load keeps of a response is dropped where the directory was removed", async () => {
+  const answer = () => ({ headers: { ...WASM, "cache-control": "max-age=60" }, body: EMPTY_MODULE });
+  await withServer(answer, ({ url }) =>
+    inDirectory(async (directory) => {
+      for (const engine of Object.values(ENGINES)) {
+        const path = `${directory}/a/cache`;
+        const cache = new ModuleCache({ engine: engine(), directory: path, strict: true });
+        await cache.load(`${url}/a.wasm`);
+        rmSync(`${directory}/a`, { recursive: true });
+        await cache.flush();
+        assertEquals(readdirSync(directory), []);
+        await cache.load(`${url}/b.wasm`);
+        await cache.flush();
+        assert(entriesIn(path).length > 1, "the next load keeps nothing");
+        rmSync(`${directory}/a`, { recursive: true });
+      }
+    }));
+});
+
+test("prune, clear and delete make no directory", async () => {
+  await inDirectory(async (directory) => {
+    const cache = new ModuleCache({ directory: `${directory}/none`, strict: true });
+    assertEquals(await cache.prune(), { removedEntries: 0, removedBytes: 0, entries: 0, bytes: 0 });
+    await cache.clear();
+    assertStrictEquals(await cache.delete(EMPTY_MODULE), false);
+    assertEquals(readdirSync(directory), []);
+  });
+});
+
+for (const run of [runAsync, runSync]) {
+  test(`a cache whose caller is gone finds its directory, or goes without, ${run.name}`, () =>
+    inDirectory(async (directory) => {
+      const settings = { engine: new TextEngine(), directory: `${directory}/cache`, strict: true };
+      const open = () => openContext(settings, undefined, { mustExist: true });
+      const context = open();
+      assertStrictEquals((await run(lookup(context, bytes("one")))).from, "compiled");
+      assertEquals([readdirSync(directory), context.counters.writeFailures], [[], 1]);
+      new ModuleCache(settings).status();
+      for (const from of ["compiled", "disk"]) assertStrictEquals((await run(lookup(open(), bytes("one")))).from, from);
+    }));
+}
 
 bothWays(
   "what was wrong with the directory is forgotten once it is right",

@@ -87,8 +87,6 @@ interface Circumstances {
   readonly isBeforePrune: boolean;
   readonly isNative: boolean;
   readonly isMakingRoom: boolean;
-  /** The directory is made in this lookup: what then is missing still, is not made twice. */
-  readonly isMakingAll: boolean;
 }
 
 /** Faults that do not simply give one warning with their code. The first that fits counts. */
@@ -132,15 +130,8 @@ const EXCEPTIONS: readonly Exception[] = [
   {
     calls: /^(stat|open|create|flock|close) lock$/,
     faults: ["ENOENT"],
-    when: ({ isMakingAll }) => !isMakingAll,
     gives: ["nothing"],
-    because: "what is missing is made",
-  },
-  {
-    calls: /^(stat|open|create|flock|close) lock$/,
-    faults: ["ENOENT"],
-    gives: ["nothing", "itself"],
-    because: "what is missing is made, once",
+    because: "what is missing is made, or gone without where it vanishes at once",
   },
   {
     calls: /^(create|close) lock$/,
@@ -213,21 +204,14 @@ const EXCEPTIONS: readonly Exception[] = [
   {
     calls: /^(create|write|close) temporary$/,
     faults: ["ENOENT"],
-    when: ({ isMakingAll }) => isMakingAll,
-    gives: ["nothing", "EEXIST", "itself"],
-    because: "as below, but once",
+    gives: ["nothing", "unwritten"],
+    because: "who removed the directory while it was written to means it; the account is made with the next attempt",
   },
   {
-    calls: /^create temporary$/,
+    calls: /^(create|write|close) tag$/,
     faults: ["ENOENT"],
-    gives: ["nothing"],
-    because: "the folder is made, and the step taken again",
-  },
-  {
-    calls: /^(write|close) temporary$/,
-    faults: ["ENOENT"],
-    gives: ["EEXIST"],
-    because: "it reads as a missing folder, so the file is made again; but it is there",
+    gives: ["nothing", "itself"],
+    because: "what is missing is made by the next who needs it",
   },
   { calls: /^(read|write) /, faults: ["short"], gives: ["nothing"], because: "the rest comes with the next call" },
   { calls: /^write /, faults: ["nothing"], gives: ["EIO"], because: "to try again would be to try for ever" },
@@ -534,12 +518,11 @@ class Exploration<M> {
   #circumstances(calls: readonly Call[], at: number): Circumstances {
     const first = calls.findIndex(({ label }) => label.endsWith(" prune lock"));
     const last = calls.findLastIndex(({ label }) => label === "flock prune lock");
-    const { engine, maxDiskBytes, prepare } = this.#scenario;
+    const { engine, maxDiskBytes } = this.#scenario;
     return {
       isBeforePrune: at >= first && at <= last,
       isNative: engine().native ?? false,
       isMakingRoom: maxDiskBytes !== undefined,
-      isMakingAll: prepare === undefined,
     };
   }
 
@@ -583,8 +566,8 @@ class Exploration<M> {
     assert(from === expectedFrom || isCompiled, `the module is ${from}, without a warning`);
     const isWarned = warnings.length === (warns ? 1 : 0);
     if (entries.length === 0) return isCompiled || !isWarned ? ["missing"] : ["nothing"];
-    const isOfCode = entries.every(([path]) => !this.#before.files.has(path) && from === "compiled");
-    assert(isOfCode, `without a warning, there is no ${entries.map(([path]) => path)}`);
+    const isLeft = entries.every(([path]) => isSame(read(`${directory}/${path}`), this.#before, path));
+    assert(isLeft && from !== "disk", `without a warning, there is no ${entries.map(([path]) => path)}`);
     return ["unwritten"];
   }
 

@@ -69,11 +69,14 @@ test("imports go one way", () => {
     [/^src\/standard\.ts$/, /^src\/(code|context|effect|lookup|streaming|engine\/(engine|native))\.ts$/],
     [
       /^src\/load\//,
-      /^src\/(load\/\w+|streaming|lookup|key|context|effect|errors|disk_tier|platform\/(globals|platform))\.ts$/,
+      /^src\/(load\/\w+|streaming|lookup|make|key|context|effect|errors|disk_tier|platform\/(globals|platform))\.ts$/,
     ],
     [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
     [/^src\/engine\//, /^src\/(engine\/\w+|code|effect|platform\/globals)\.ts$/],
-    [/^src\/v8\//, /^src\/(v8\/\w+|engine\/(calls|engine|host|native)|platform\/(globals|node_files)|cache|key)\.ts$/],
+    [
+      /^src\/v8\//,
+      /^src\/(v8\/\w+|engine\/(calls|engine|host|native)|platform\/(globals|node_files)|context|effect|lookup|options|key)\.ts$/,
+    ],
     [
       /^src\/register\//,
       /^src\/(register\/\w+|engine\/(engine|host|native)|v8\/engine|context|effect|errors|lookup|memory_tier|options|streaming|platform\/(caller|detect|environment|require|threads))\.ts$/,

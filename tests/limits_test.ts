@@ -483,6 +483,21 @@ test("flush waits for the prune that its writes schedule, and not for what other
   });
 });
 
+bothWays(
+  "a prune behind a lookup does not bring a removed directory back",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const path = `${directory}/a/cache`;
+      await fill(path, "abc");
+      pruned(path, 2 * HOUR_S);
+      const cache = small(path, { strict: true });
+      await resolve(cache, bytes("x"));
+      rmSync(`${directory}/a`, { recursive: true });
+      await cache.flush();
+      assertEquals(readdirSync(directory), []);
+    }),
+);
+
 test("flush waits for a prune under way when another was scheduled meanwhile", async () => {
   await inDirectory(async (directory) => {
     const paths = await fill(directory, "abc");

@@ -250,6 +250,32 @@ test(
     }),
 );
 
+test(
+  "a directory that is removed while an artifact is made does not come back",
+  here,
+  () =>
+    inDirectory(async (directory) => {
+      if (!isLinux) return;
+      const isVerifying = (id: number) => readFileSync(`/proc/${id}/cmdline`, "utf8").includes("\0verify");
+      const running = program(`${directory}/a/cache`, "stay");
+      // All that is left to do then is to write.
+      while (!(await supervisors(directory)).some((id) => tried(() => isVerifying(id)))) await soon(1);
+      rmSync(`${directory}/a`, { recursive: true });
+      await running;
+      await quiet(directory);
+      assertEquals(readdirSync(directory), []);
+    }),
+);
+
+/** `false` where it throws: processes end while they are looked at. */
+function tried(look: () => boolean): boolean {
+  try {
+    return look();
+  } catch {
+    return false;
+  }
+}
+
 test("nothing waits for a process that could not be started", here, () =>
   inDirectory(async (directory) => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;

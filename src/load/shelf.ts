@@ -3,11 +3,11 @@
 
 import QuickLRU from "quick-lru";
 import type { Context, Storage } from "../context.ts";
-import type { Address } from "../disk_tier.ts";
 import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import { addressIn, folderIn, type Known } from "../lookup.ts";
 import { fromUtf8, toUtf8 } from "../platform/globals.ts";
+import { write, type Writing } from "../make.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { hasUser } from "../streaming.ts";
 import { isPolicy, type StoredPolicy } from "./policy.ts";
@@ -102,22 +102,22 @@ export class Shelf {
     const address = await runAsync(addressIn(platform, id, digest));
     // The lookup may be writing the same copy.
     if (id === CODE && storage.behind.has(address.key)) return;
-    storage.behind.schedule(address.key, payload.length, () => this.#write(storage, address, payload, id === CODE));
+    const unable = await runAsync(storage.directory.prepare());
+    const writing = { context: this.#context, storage, address, payload, isCode: id === CODE, unable };
+    storage.behind.schedule(address.key, payload.length, () => this.#write(writing));
   }
 
-  *#write({ disk }: Storage, address: Address, payload: Bytes, isCode: boolean): Operation<void> {
-    const { counters, report } = this.#context;
+  *#write(writing: Writing): Operation<void> {
+    const { address, isCode, payload, storage: { disk } } = writing;
+    let { unable } = writing;
     try {
       const mayBeThere = isCode && !this.#damaged.delete(address.key);
       if (mayBeThere && (yield* disk.read(address, { copy: payload })) === payload) return;
-      const { isWritten, fault } = yield* disk.publish(address, payload, { isCode });
-      counters[isWritten ? "writes" : "writeFailures"]++;
-      if (fault) report(fault);
     } catch (error) {
       if (!(error instanceof CacheError)) throw error;
-      counters.writeFailures++;
-      report(error);
+      unable = error;
     }
+    yield* write({ ...writing, unable });
   }
 }
 

@@ -79,7 +79,7 @@ export function composed(
           const { size } = checkRegular(yield* perform(handle.stat));
           return yield* fill(handle, Math.min(size, limit));
         })),
-    makeDirectory: (path) => compose("makeDirectory", () => makeTree(calls, path)),
+    makeDirectory: (path, below) => compose("makeDirectory", () => makeTree(calls, path, below)),
     list: calls.list,
     listFiles: (path, names) => compose("listFiles", () => listFiles(calls, path, names)),
     exposure: (path, isGiven) => compose("exposure", () => exposure(calls, path, isGiven)),
@@ -170,11 +170,14 @@ function* setMode(calls: Calls, path: string, mode: number): Operation<void> {
  * Makes a directory and those above it. Not by the runtimes' own recursive call: where the system says ENOENT although
  * the parent is there, as below /proc, Node's never ends (seen on 22, 24 and 26).
  */
-function* makeTree(calls: Calls, path: string): Operation<void> {
+function* makeTree(calls: Calls, path: string, below = ""): Operation<void> {
   if (yield* made(calls, path)) return;
   const end = path.lastIndexOf("/");
-  if (end > 0) yield* makeTree(calls, path.slice(0, end));
-  if (!(yield* made(calls, path))) yield* perform(calls.mkdir(path));
+  if (end > below.length) {
+    yield* makeTree(calls, path.slice(0, end), below);
+    if (yield* made(calls, path)) return;
+  }
+  throw fault("ENOENT", "it has no parent");
 }
 
 /** Makes one directory; gives `false` where it has no parent. */

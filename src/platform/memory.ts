@@ -91,8 +91,9 @@ export class MemoryFiles implements Files {
       this.directories.delete(path);
     });
 
-  makeDirectory: Files["makeDirectory"] = (path) =>
+  makeDirectory: Files["makeDirectory"] = (path, below = "/") =>
     immediate("makeDirectory", () => {
+      if (!this.directories.has(below)) throw fault("ENOENT", path);
       for (let at = path; !this.directories.has(at); at = parentOf(at)) {
         if (this.content.has(at)) throw fault("ENOTDIR", at);
         this.directories.add(at);
@@ -118,8 +119,9 @@ export class MemoryFiles implements Files {
   identify: Files["identify"] = (path) =>
     immediate("identify", () => {
       const modifiedMs = this.modified.get(path) ?? 0;
-      const size = this.#file(path).length;
-      return { identity: `${size},${modifiedMs}`, isFile: true, modifiedMs, size };
+      const isFile = !this.directories.has(path);
+      const size = isFile ? this.#file(path).length : 0;
+      return { identity: `${size},${modifiedMs}`, isFile, modifiedMs, size };
     });
 
   readWhole: Files["readWhole"] = (path) => immediate("readWhole", () => this.#file(path).slice());

@@ -117,8 +117,12 @@ export interface Files {
   rename(from: string, to: string): Effect<void>;
   /** Removes a file. */
   remove(path: string): Effect<void>;
-  /** Makes a directory and those above it; one that is there already is fine. */
-  makeDirectory(path: string): Effect<void>;
+  /**
+   * Makes a directory and those above it; one that is there already is fine.
+   *
+   * @param below Path above it that must be there: neither it nor what is above that is made.
+   */
+  makeDirectory(path: string, below?: string): Effect<void>;
   /** Removes an empty directory. */
   removeDirectory(path: string): Effect<void>;
   /** Names in a directory. */
@@ -129,7 +133,7 @@ export interface Files {
    * @param names Which: no other is asked about.
    */
   listFiles(path: string, names: RegExp): Effect<FileInfo[]>;
-  /** Tells what a file is now, links followed. */
+  /** Tells what a file or directory is now, links followed. */
   identify(path: string): Effect<FileIdentity>;
   /** Reads a file that is not the cache's, links followed. */
   readWhole(path: string): Effect<Bytes>;

@@ -1,6 +1,8 @@
 // Makes entries, in a process that does nothing else.
 
-import { ModuleCache } from "../cache.ts";
+import { runAsync } from "../effect.ts";
+import { lookup } from "../lookup.ts";
+import { openContext } from "../options.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
 import { makerEngine } from "./make.ts";
 import { type Order, readOrders } from "./order.ts";
@@ -51,7 +53,8 @@ export async function carryOut({ entry, code, ...goal }: Order, { waits }: { wai
   try {
     await new Proof(goal.id, { directory, root, options }).find();
     if (isProbe(code)) return;
-    await new ModuleCache({ ...options, directory, engine: makerEngine(goal), strict: true }).resolve(code);
+    const settings = { ...options, directory, engine: makerEngine(goal), strict: true };
+    await runAsync(lookup(openContext(settings, undefined, { mustExist: true }), code));
   } finally {
     release();
   }

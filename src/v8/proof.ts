@@ -1,8 +1,11 @@
 // The proof that V8's artifacts of this identity come back whole, found once in other processes and kept in the directory.
 
-import { ModuleCache } from "../cache.ts";
+import type { Context } from "../context.ts";
+import { runAsync, runSync } from "../effect.ts";
 import type { Engine, EntryPlace } from "../engine/engine.ts";
 import { fromUtf8, now, toUtf8 } from "../platform/globals.ts";
+import { lookup } from "../lookup.ts";
+import { openContext } from "../options.ts";
 import { makeArtifact, Refused } from "./processes.ts";
 import { PROBE } from "./probe.ts";
 
@@ -22,18 +25,19 @@ export type ProofPlace = Pick<EntryPlace, "directory" | "root" | "options">;
 
 /** The proof of an identity in a directory. */
 export class Proof {
-  readonly #cache: ModuleCache<Outcome>;
+  readonly #context: Context<Outcome>;
 
   /** Looks at nothing yet. */
   constructor(id: string, { directory, root, options }: ProofPlace) {
     const engine = proofEngine(id, `${root}/tmp`);
-    this.#cache = new ModuleCache({ ...options, engine, directory, onWarning: () => {} });
+    const settings = { ...options, engine, directory, onWarning: () => {} };
+    this.#context = openContext(settings, undefined, { mustExist: true });
   }
 
   /** Whether it is proven, or refuted, already; `undefined` where neither is known. Nothing is tried. */
   get known(): boolean | undefined {
     try {
-      return this.#cache.resolveSync(PROBE).module.refusal === undefined;
+      return runSync(lookup(this.#context, PROBE)).module.refusal === undefined;
     } catch {
       return undefined;
     }
@@ -45,7 +49,7 @@ export class Proof {
    * @throws {Refused} When V8 does not do what is needed.
    */
   async find(): Promise<void> {
-    const { refusal } = (await this.#cache.resolve(PROBE)).module;
+    const { refusal } = (await runAsync(lookup(this.#context, PROBE))).module;
     if (refusal !== undefined) throw new Refused(refusal);
   }
 }
