@@ -138,6 +138,7 @@ export class ModuleCache<M = WebAssembly.Module> {
    * @param source A response of type `application/wasm`, or a promise of one.
    * @param options As for {@linkcode ModuleCache.compile}.
    * @throws {TypeError} When it is no such response, or its status is not one of success.
+   * @throws {RangeError} When the code is longer than {@linkcode ModuleCacheOptions.maxCodeBytes}.
    * @throws What its body fails with; nothing is kept then.
    */
   async compileStreaming(source: ResponseSource, options?: CompileOptions): Promise<M> {
@@ -194,8 +195,8 @@ export class ModuleCache<M = WebAssembly.Module> {
    * - `file:`: code of a file that was not changed since it was read in this process, as its path, size, time and inode
    *   say, is not read again.
    * - `http:`, `https:`: what is kept is used as HTTP's caching rules allow, and asked for changes where they do not. Where
-   *   it cannot be fetched then, what is kept is used, with a warning, even if the server wants it asked for each time.
-   *   The response must be of type `application/wasm`.
+   *   nobody answers then, or the server with an error, what is kept is used, with a warning, unless the server forbids
+   *   it. The response must be of type `application/wasm`, unless `integrity` or `type` is given.
    * - `data:` and what else `fetch` takes: is fetched each time.
    *
    * @param url A URL, as text or as an object.
@@ -203,6 +204,7 @@ export class ModuleCache<M = WebAssembly.Module> {
    * @returns The module, as {@linkcode ModuleCache.resolve} has it.
    * @throws {TypeError} When an argument is not what it should be, the network fails and nothing is kept, the response
    * is not one of success or of another type, or the code has not the `integrity` given. Nothing is kept then.
+   * @throws {RangeError} When the code is longer than {@linkcode ModuleCacheOptions.maxCodeBytes}.
    * @throws The reason of the signal, the system's error for a file, or the engine's own when it refuses the code.
    */
   async load(url: string | URL, options: LoadOptions = {}): Promise<M> {

@@ -25,7 +25,17 @@ function examplesIn(path: string): Example[] {
 const sources = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
   .map((path) => `src/${path.replaceAll("\\", "/")}`).filter((path) => path.endsWith(".ts"));
 const pages = readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`);
-const examples = ["README.md", ...pages, "mod.ts", "binaryen.ts", "register.ts", "v8.ts", "wat.ts", ...sources].flatMap(
+const examples = [
+  "README.md",
+  ...pages,
+  "mod.ts",
+  "binaryen.ts",
+  "register.ts",
+  "unpack.ts",
+  "v8.ts",
+  "wat.ts",
+  ...sources,
+].flatMap(
   examplesIn,
 );
 

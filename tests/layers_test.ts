@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { ROOT } from "./_tools.ts";
 
 /** What the package exports. */
-const ENTRIES = ["mod.ts", "binaryen.ts", "register.ts", "v8.ts", "wat.ts"];
+const ENTRIES = ["mod.ts", "binaryen.ts", "register.ts", "unpack.ts", "v8.ts", "wat.ts"];
 
 /** Files of the library, from the top of the tree. */
 const files = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
@@ -38,8 +38,8 @@ test("imports have no cycles", () => {
   for (const entry of [...ENTRIES, "src/v8/module_cache_process.ts"]) assertEquals(visit(entry, []), []);
 });
 
-test("only the platforms, the engines and what starts workers name a runtime", () => {
-  const named = files.filter((path) => !/^src\/(platform\/|engine\/|v8\/|steps\/worker\.ts)/.test(path))
+test("only the platforms, the engines, what starts workers and what inflates name a runtime", () => {
+  const named = files.filter((path) => !/^src\/(platform\/|engine\/|v8\/|steps\/(worker|zlib)\.ts)/.test(path))
     .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));
   assertEquals(named, []);
 });
@@ -96,7 +96,7 @@ test("the steps take no more than types of what they serve, and load their libra
   assertEquals(steps.flatMap((path) => importsOf(path, { types: false })).filter((path) => !steps.includes(path)), []);
   for (const path of steps) assertEquals(/^import .* from "[^.]/m.test(codeOf(path)), false, path);
   assertEquals(
-    files.filter((path) => path !== "binaryen.ts" && path !== "wat.ts" && !steps.includes(path))
+    files.filter((path) => !["binaryen.ts", "unpack.ts", "wat.ts"].includes(path) && !steps.includes(path))
       .filter((path) => importsOf(path, { types: true }).some((target) => steps.includes(target))),
     [],
   );
