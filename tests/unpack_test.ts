@@ -154,7 +154,7 @@ test("load takes what servers and folders have packed", options, async () => {
         const module = await cache.load(from, { type: "any" });
         await cache.flush();
         assert(WebAssembly.Module.exports(module).length > 100);
-        return cache.stats().disk;
+        return cache.stats().diskHits;
       };
       for (const [format, pack] of formats) {
         assertEquals([await load(`${url}/${format}`), await load(`${url}/${format}`)], [0, 1]);
