@@ -1,7 +1,8 @@
 // A step that takes code as servers and packages have it: packed. Knows the formats; what inflates them is another's.
 
+import { type Operation, perform, runAsync, runSync } from "../effect.ts";
 import type { PrepareStep } from "../engine/prepared.ts";
-import { inflate, type Inflated, inflateSync, type PackedFormat, TOO_LONG, Unavailable } from "./zlib.ts";
+import { inflate, type Inflated, type PackedFormat, TOO_LONG, Unavailable } from "./zlib.ts";
 
 export type { PackedFormat };
 
@@ -24,9 +25,6 @@ export interface UnpackOptions {
 
 const FORMATS: readonly unknown[] = ["auto", "gzip", "brotli", "zstd"];
 
-/** What is to be inflated. */
-type Inflating = { readonly packed: Uint8Array; readonly format: PackedFormat; readonly maxBytes: number };
-
 /**
  * Makes a step that unpacks gzip, zstd and brotli, for {@linkcode prepared}.
  *
@@ -43,40 +41,12 @@ export function unpack(options: UnpackOptions = {}): PrepareStep {
   const { format, maxBytes } = checkOptions(options);
   return {
     id: `unpack@1 ${format}`,
-    async prepare(code) {
-      const unpacking = unpackAs(code, format, maxBytes);
-      let step = unpacking.next();
-      while (!step.done) {
-        const { packed, format, maxBytes } = step.value;
-        step = await inflate(packed, format, maxBytes).then(
-          (inflated) => unpacking.next(inflated),
-          (error) => unpacking.throw(error),
-        );
-      }
-      return step.value;
-    },
-    prepareSync(code) {
-      const unpacking = unpackAs(code, format, maxBytes);
-      let step = unpacking.next();
-      while (!step.done) step = taken(unpacking, step.value);
-      return step.value;
-    },
+    prepare: (code) => runAsync(unpackAs(code, format, maxBytes)),
+    prepareSync: (code) => runSync(unpackAs(code, format, maxBytes)),
   };
 }
 
-type Unpacking = Generator<Inflating, Uint8Array, Inflated>;
-
-function taken(unpacking: Unpacking, { packed, format, maxBytes }: Inflating): IteratorResult<Inflating, Uint8Array> {
-  let inflated;
-  try {
-    inflated = inflateSync(packed, format, maxBytes);
-  } catch (error) {
-    return unpacking.throw(error);
-  }
-  return unpacking.next(inflated);
-}
-
-function* unpackAs(code: Uint8Array, wanted: PackedFormat | "auto", maxBytes: number): Unpacking {
+function* unpackAs(code: Uint8Array, wanted: PackedFormat | "auto", maxBytes: number): Operation<Uint8Array> {
   if (isWasm(code)) return code;
   const format = wanted === "auto" ? formatOf(code) : wanted;
   if (format) return yield* whole(code, format, maxBytes);
@@ -90,7 +60,7 @@ function* unpackAs(code: Uint8Array, wanted: PackedFormat | "auto", maxBytes: nu
 }
 
 /** Inflates all of the input. */
-function* whole(code: Uint8Array, format: PackedFormat, maxBytes: number): Unpacking {
+function* whole(code: Uint8Array, format: PackedFormat, maxBytes: number): Operation<Uint8Array> {
   // With a byte that belongs to nothing: only what is incomplete takes it. Runtimes give what they have got then, without
   // an error (zstd on Deno, Bun and Node 22, brotli on Deno), and stop at the end of the first frame (zstd on Deno, Node 22
   // and 24).
@@ -110,9 +80,9 @@ function* whole(code: Uint8Array, format: PackedFormat, maxBytes: number): Unpac
   return outputs.length === 1 ? outputs[0]! : join(outputs, length);
 }
 
-function* one(packed: Uint8Array, format: PackedFormat, maxBytes: number): Generator<Inflating, Inflated, Inflated> {
+function* one(packed: Uint8Array, format: PackedFormat, maxBytes: number): Operation<Inflated> {
   try {
-    return yield { packed, format, maxBytes };
+    return yield* perform(inflate(packed, format, maxBytes));
   } catch (error) {
     if ((error as { code?: unknown }).code === TOO_LONG) throw tooLong(format, maxBytes);
     throw error instanceof Unavailable ? error : damaged(format, "it is damaged", error);

@@ -1,6 +1,8 @@
 // Inflates by what the runtime has: `node:zlib` on Deno, Bun and Node, which also can at once; else the web's streams.
 // Says how far it read; what that means, others know.
 
+import type { Effect } from "../effect.ts";
+
 /** A format that can be inflated. */
 export type PackedFormat = "gzip" | "brotli" | "zstd";
 
@@ -48,27 +50,26 @@ function zlib(): Zlib | undefined {
  *
  * @param packed The input, and one byte more, which only an input that is not complete takes.
  * @param maxBytes Longest output.
- * @throws {Unavailable} When the runtime cannot.
- * @throws An error of the code {@linkcode TOO_LONG} for more output, others for what is damaged.
+ * @returns A step that fails with {@linkcode Unavailable} where the runtime cannot, with an error of the code
+ * {@linkcode TOO_LONG} for more output, and with others for what is damaged.
  */
-export async function inflate(packed: Uint8Array, format: PackedFormat, maxBytes: number): Promise<Inflated> {
-  const call = zlib()?.[NAMES[format]];
-  if (!call) return await inflateByStream(packed, format, maxBytes);
-  const result = await new Promise<ZlibResult>((resolve, reject) =>
-    call(packed, optionsOf(maxBytes), (error, result) => error ? reject(error) : resolve(result))
-  );
-  return inflated(result);
-}
-
-/**
- * Synchronous {@linkcode inflate}.
- *
- * @throws {Unavailable} When the runtime has no `node:zlib`.
- */
-export function inflateSync(packed: Uint8Array, format: PackedFormat, maxBytes: number): Inflated {
-  const call = zlib()?.[`${NAMES[format]}Sync`];
-  if (!call) throw new Unavailable(`Cannot unpack ${format} synchronously: this runtime has no node:zlib for it`);
-  return inflated(call(packed, optionsOf(maxBytes)));
+export function inflate(packed: Uint8Array, format: PackedFormat, maxBytes: number): Effect<Inflated> {
+  return {
+    name: "inflate",
+    sync: () => {
+      const call = zlib()?.[`${NAMES[format]}Sync`];
+      if (!call) throw new Unavailable(`Cannot unpack ${format} synchronously: this runtime has no node:zlib for it`);
+      return inflated(call(packed, optionsOf(maxBytes)));
+    },
+    async: async () => {
+      const call = zlib()?.[NAMES[format]];
+      if (!call) return await inflateByStream(packed, format, maxBytes);
+      const result = await new Promise<ZlibResult>((resolve, reject) =>
+        call(packed, optionsOf(maxBytes), (error, result) => error ? reject(error) : resolve(result))
+      );
+      return inflated(result);
+    },
+  };
 }
 
 /** {@linkcode inflate} by web standards, where the stream itself finds what is not complete or goes on after the end. */
