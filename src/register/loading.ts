@@ -1,18 +1,29 @@
-// Loads the cache when it is needed: at once where the runtime can load modules synchronously, else soon. Where that fails,
-// everything goes to the runtime.
+// Loads the cache when it is needed: at once where the runtime or a bundle can load modules synchronously, else soon. Where
+// that fails, everything goes to the runtime.
 
+import { native } from "../engine/native.ts";
 import { requireSync } from "../platform/require.ts";
-import type { Backend } from "./module_cache_backend.ts";
+import type { Backend, Compiled } from "./module_cache_backend.ts";
 import type { Settings } from "./settings.ts";
 
 let backend: Backend | undefined;
 let loading: Promise<Backend | undefined> | undefined;
 let hasFailed = false;
 
+/** What the runtime compiled while the cache was loading, for the cache to keep. */
+let meanwhile: Compiled[] = [];
+/** Bytes of code that are kept so, at most. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+/** Prints a line about a lookup, or why there was none, where the user wants to see them. */
+export function trace({ traces }: Settings, line: string): void {
+  if (traces) console.error(`wasm-module-cache: ${line}`);
+}
+
 /** The cache, where it can be had without waiting; otherwise it may be there later. */
 export function backendNow(settings: Settings): Backend | undefined {
   if (!backend && !hasFailed && !loading) {
-    const loaded = requireSync(import.meta.url, "./module_cache_backend");
+    const loaded = requireBundled() ?? requireSync(import.meta.url, "./module_cache_backend");
     if (loaded) open(loaded, settings);
     else void backendSoon(settings);
   }
@@ -25,11 +36,37 @@ export function backendSoon(settings: Settings): Promise<Backend | undefined> {
   return loading ??= import("./module_cache_backend.ts").catch(() => ({})).then((loaded) => open(loaded, settings));
 }
 
+/**
+ * Compiles what cannot wait for the cache. The cache has the module once it is loaded, so that only calls until then find
+ * nothing. To wait at the import instead, by a top-level await, would cost every program its time, and no CommonJS
+ * program or bundle could load `register`.
+ */
+export function compileMeanwhile(settings: Settings, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  const module = new native.Module(bytes);
+  const kept = meanwhile.reduce((sum, { code }) => sum + code.length, 0);
+  if (loading && kept + bytes.length <= MAX_BYTES) meanwhile.push({ code: bytes.slice(), module });
+  else trace(settings, `not served: ${loading ? "still loading" : "the cache cannot be loaded"}`);
+  return module;
+}
+
+declare const require: (path: string) => object;
+
+/** In a bundle: bundlers see a literal `require`, and put the file where it is had without waiting. */
+function requireBundled(): object | undefined {
+  try {
+    return require("./module_cache_backend");
+  } catch {
+    return undefined;
+  }
+}
+
 function open(loaded: object, settings: Settings): Backend | undefined {
   try {
-    backend ??= (loaded as typeof import("./module_cache_backend.ts")).makeBackend(settings);
-  } catch {
+    backend ??= (loaded as typeof import("./module_cache_backend.ts")).makeBackend(settings, meanwhile);
+  } catch (error) {
     hasFailed = true;
+    trace(settings, `not served: the cache cannot be loaded: ${error}`);
   }
+  meanwhile = [];
   return backend;
 }
