@@ -24,7 +24,7 @@ export function trace({ traces }: Settings, line: string): void {
 export function backendNow(settings: Settings): Backend | undefined {
   if (!backend && !hasFailed && !loading) {
     const loaded = requireBundled() ?? requireSync(import.meta.url, "./module_cache_backend");
-    if (loaded) open(loaded, settings);
+    if (isOurs(loaded)) open(loaded, settings);
     else void backendSoon(settings);
   }
   return backend;
@@ -53,6 +53,8 @@ declare const require: (path: string) => object;
 
 /** In a bundle: bundlers see a literal `require`, and put the file where it is had without waiting. */
 function requireBundled(): object | undefined {
+  // The one that `node -e` has for all modules takes files of the working directory.
+  if ("require" in globalThis) return undefined;
   try {
     return require("./module_cache_backend");
   } catch {
@@ -60,9 +62,17 @@ function requireBundled(): object | undefined {
   }
 }
 
+type BackendModule = typeof import("./module_cache_backend.ts");
+
+/** Bundles may know where this file was when they were made: a copy that lies there takes our calls for the runtime's. */
+function isOurs(loaded: object | undefined): loaded is BackendModule {
+  return (loaded as Partial<BackendModule> | undefined)?.native === native;
+}
+
 function open(loaded: object, settings: Settings): Backend | undefined {
   try {
-    backend ??= (loaded as typeof import("./module_cache_backend.ts")).makeBackend(settings, meanwhile);
+    if (!isOurs(loaded)) throw new TypeError("its file is missing, or another's");
+    backend ??= loaded.makeBackend(settings, meanwhile);
   } catch (error) {
     hasFailed = true;
     trace(settings, `not served: the cache cannot be loaded: ${error}`);

@@ -3,7 +3,7 @@
 import { ModuleCache } from "../cache.ts";
 import type { Resolved } from "../context.ts";
 import type { Engine } from "../engine/engine.ts";
-import { hostEngine } from "../engine/host.ts";
+import { compiling, hostEngine } from "../engine/host.ts";
 import { native } from "../engine/native.ts";
 import type { ModuleCacheOptions } from "../options.ts";
 import { detectPlatform } from "../platform/detect.ts";
@@ -11,6 +11,8 @@ import { requireSync } from "../platform/require.ts";
 import type { V8EngineFactory } from "../v8/engine.ts";
 import { trace } from "./loading.ts";
 import type { Settings } from "./settings.ts";
+
+export { native } from "../engine/native.ts";
 
 /** Compiles through one cache; each call gives a module of its own, as the runtime's calls do. */
 export interface Backend {
@@ -70,7 +72,9 @@ function engineOf(settings: Settings, known: readonly Compiled[]): { engine: Eng
   const v8Engine = settings.engine === "host" ? undefined : loadV8Engine();
   const { available, reason } = v8Engine?.available() ?? { available: false, reason: "this is not Node, or a bundle" };
   if (settings.engine === "v8" && !available) trace(settings, `the V8 engine is not available: ${reason}`);
-  if (available) return { engine: v8Engine!(), paysOnDisk: true };
+  const engine = available ? v8Engine!() : undefined;
+  // Another copy of this library, where a bundle was made, would compile through the replaced calls.
+  if (engine?.compile === compiling.compile) return { engine, paysOnDisk: true };
   return { engine: known.length > 0 ? knowing(known) : hostEngine(), paysOnDisk: false };
 }
 
