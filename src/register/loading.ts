@@ -51,12 +51,12 @@ export function compileMeanwhile(settings: Settings, bytes: Uint8Array<ArrayBuff
 
 declare const require: (path: string) => object;
 
-/** In a bundle: bundlers see a literal `require`, and put the file where it is had without waiting. */
+/** In a bundle: bundlers see a literal `require`, and put the file where it is had without waiting. Deno looks for it too. */
 function requireBundled(): object | undefined {
   // The one that `node -e` has for all modules takes files of the working directory.
   if ("require" in globalThis) return undefined;
   try {
-    return require("./module_cache_backend");
+    return require("./module_cache_backend.ts");
   } catch {
     return undefined;
   }
