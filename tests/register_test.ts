@@ -597,3 +597,23 @@ test("what it may not do is done without, silently", options, async () => {
   const { code, stdout, stderr } = await runScript([...command, "--preload", `${ROOT}/register.ts`], path);
   assertEquals([code, stdout.trim(), stderr.replace(/^.*Download.*\n/gm, "")], [0, "2", ""]);
 });
+
+test("what is compiled before the cache can be loaded is in it then", options, async () => {
+  if (!thisRuntime().startsWith("Deno")) return;
+  // Without leave to read the library's files they come as modules only, which takes a turn of the event loop.
+  const command = [runtimes()[thisRuntime()]![0]!, "run", "--no-prompt", "--no-lock", "--config", "deno.offline.json"];
+  const preload = ["--allow-env", "--preload", `${ROOT}/register.ts`];
+  await inDirectory(async (directory) => {
+    const path = `${directory}/program.mjs`;
+    const text = `
+      const CODE = Uint8Array.from(${JSON.stringify([...CODE])});
+      const modules = [new WebAssembly.Module(CODE), new WebAssembly.Module(CODE)];
+      modules.push(await WebAssembly.compile(CODE), new WebAssembly.Module(CODE));
+      console.log(new Set(modules).size);
+    `;
+    writeFileSync(path, text);
+    const { stdout, stderr } = await runScript([...command, ...preload], path, [], { WASM_CACHE_LOG: "trace" });
+    const from = [...stderr.matchAll(/^wasm-module-cache: (\w+) [0-9a-f]{64} /gm)].map(([, from]) => from);
+    assertEquals([stdout.trim(), from.sort()], ["4", ["compiled", "memory", "memory", "memory"]], stderr);
+  });
+});

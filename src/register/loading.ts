@@ -12,6 +12,7 @@ let hasFailed = false;
 
 /** What the runtime compiled while the cache was loading, for the cache to keep. */
 let meanwhile: Compiled[] = [];
+let meanwhileBytes = 0;
 /** Bytes of code that are kept so, at most. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
@@ -37,16 +38,26 @@ export function backendSoon(settings: Settings): Promise<Backend | undefined> {
 }
 
 /**
- * Compiles what cannot wait for the cache. The cache has the module once it is loaded, so that only calls until then find
- * nothing. To wait at the import instead, by a top-level await, would cost every program its time, and no CommonJS
- * program or bundle could load `register`.
+ * Compiles what cannot wait for the cache, each code once. The cache has the module when it is loaded. To wait at the
+ * import instead, by a top-level await, would cost every program its time, and neither a CommonJS bundle nor a
+ * `require()` could load `register`.
  */
 export function compileMeanwhile(settings: Settings, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
-  const module = new native.Module(bytes);
-  const kept = meanwhile.reduce((sum, { code }) => sum + code.length, 0);
-  if (loading && kept + bytes.length <= MAX_BYTES) meanwhile.push({ code: bytes.slice(), module });
-  else trace(settings, `not served: ${loading ? "still loading" : "the cache cannot be loaded"}`);
+  const known = meanwhile.find(({ code }) => isSame(code, bytes));
+  const module = known ? native.structuredClone(known.module) : new native.Module(bytes);
+  if (!known && meanwhileBytes + bytes.length > MAX_BYTES) trace(settings, "not served: still loading");
+  else if (!loading) trace(settings, "not served: the cache cannot be loaded");
+  else {
+    meanwhile.push({ code: known?.code ?? bytes.slice(), module });
+    meanwhileBytes += known ? 0 : bytes.length;
+  }
   return module;
+}
+
+function isSame(code: Uint8Array, other: Uint8Array): boolean {
+  if (code.length !== other.length) return false;
+  for (let i = 0; i < code.length; i++) if (code[i] !== other[i]) return false;
+  return true;
 }
 
 declare const require: (path: string) => object;
