@@ -400,6 +400,27 @@ test("a fault of the cache leaves the compile to the runtime", options, () =>
       ]),
   ));
 
+test("what a body fails with comes through, and a console that throws does not", options, async () => {
+  const { error } = console;
+  const answers = () =>
+    Promise.all([Object.create(null), new RangeError("mine"), undefined].map(async (failure) => {
+      const body = new ReadableStream({ start: (controller) => controller.error(failure) });
+      const source = new Response(body, { headers: WASM });
+      return await WebAssembly.compileStreaming(source).catch((error) => [error === failure, typeof error]);
+    }));
+  const expected = await answers();
+  process.env.WASM_CACHE_LOG = "trace";
+  console.error = () => {
+    throw new RangeError("not here");
+  };
+  try {
+    assertEquals(await registered(answers), expected);
+  } finally {
+    console.error = error;
+    delete process.env.WASM_CACHE_LOG;
+  }
+});
+
 test("a Node that is too old is left alone", options, async () => {
   if (!thisRuntime().startsWith("Node")) return;
   for (const version of ["20.19.0", "22.17.1"]) {

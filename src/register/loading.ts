@@ -17,8 +17,13 @@ let meanwhileBytes = 0;
 const MAX_BYTES = 256 * 1024 * 1024;
 
 /** Prints a line about a lookup, or why there was none, where the user wants to see them. */
-export function trace({ traces }: Settings, line: string): void {
-  if (traces) console.error(`wasm-module-cache: ${line}`);
+export function trace({ traces }: Settings, line: string, error?: unknown): void {
+  if (!traces) return;
+  try {
+    console.error(`wasm-module-cache: ${line}${error === undefined ? "" : `: ${error}`}`);
+  } catch {
+    // Not everything that is thrown has a text, and the console is the program's.
+  }
 }
 
 /** The cache, where it can be had without waiting; otherwise it may be there later. */
@@ -86,7 +91,7 @@ function open(loaded: object, settings: Settings): Backend | undefined {
     backend ??= loaded.makeBackend(settings, meanwhile);
   } catch (error) {
     hasFailed = true;
-    trace(settings, `not served: the cache cannot be loaded: ${error}`);
+    trace(settings, "not served: the cache cannot be loaded", error);
   }
   meanwhile = [];
   return backend;

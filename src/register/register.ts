@@ -121,7 +121,7 @@ function guarded<T>(serve: (settings: Settings) => T): T | undefined {
     return serve(settings);
   } catch (error) {
     // Of code that is refused, the runtime says so itself.
-    if (!isEngines(error)) trace(settings, `not served: ${error}`);
+    if (!isEngines(error)) trace(settings, "not served", error);
     return undefined;
   } finally {
     isBusy = false;
@@ -155,6 +155,9 @@ function compiled(call: Name, code: unknown, options: unknown, trap: Trap): Prom
   });
 }
 
+/** How V8's messages begin. */
+const PREFIX = /^WebAssembly\.\w+\(\)/;
+
 /** The module, or the runtime's error as the call gives it; a fault of the cache is no error. */
 async function settled(
   call: Name,
@@ -162,14 +165,15 @@ async function settled(
   compile: () => Promise<WebAssembly.Module>,
 ): Promise<WebAssembly.Module> {
   const named = (error: unknown) => {
-    if (!isEngines(error)) throw error;
-    throw new native.CompileError(error.message.replace(/^WebAssembly\.\w+\(\)/, `WebAssembly.${call}()`));
+    // Only V8's name the call; one that is made here says more of its place than JavaScriptCore's.
+    const [prefix, said] = isEngines(error) ? error.message.split(PREFIX) : [];
+    throw prefix === "" ? new native.CompileError(`WebAssembly.${call}()${said}`) : error;
   };
   try {
     return await module;
   } catch (error) {
     if (isEngines(error)) return named(error);
-    if (settings) trace(settings, `not served: ${error}`);
+    if (settings) trace(settings, "not served", error);
     return compile().catch(named);
   }
 }
