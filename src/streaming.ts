@@ -122,8 +122,8 @@ export async function receive<M>(
   } catch (error) {
     // Code that is refused need not have arrived in full.
     passing.cancel();
-    // What the body failed with, whatever the engine made of that.
-    throw passing.failure ? passing.failure.error : error;
+    // Where it was ended here, the engine may have an error of its own for that.
+    throw passing.failure ?? error;
   }
 }
 
@@ -135,8 +135,8 @@ class Passing {
   readonly #tooLong: RangeError;
   #code: Bytes;
   #length = 0;
-  /** What it failed with. */
-  failure: { readonly error: unknown } | undefined;
+  /** Why it was ended here. */
+  failure: RangeError | undefined;
 
   constructor(
     response: Response,
@@ -177,12 +177,11 @@ class Passing {
       if (done) return undefined;
       if (!isPlain(value)) await checkChunk(value);
       const chunk = copyOf(viewOf(value));
-      if (this.#length + chunk.length > this.#maxBytes) throw this.#tooLong;
+      if (this.#length + chunk.length > this.#maxBytes) throw this.failure = this.#tooLong;
       this.#hasher.update(chunk);
       this.#keep(chunk);
       return chunk;
     } catch (error) {
-      this.failure = { error };
       this.cancel();
       throw error;
     }

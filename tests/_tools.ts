@@ -152,10 +152,11 @@ export function runScript(
   script: string,
   args: readonly string[] = [],
   env: Record<string, string> = {},
+  cwd: string = ROOT,
 ): Promise<Ended> {
   const [program = "", ...before] = command;
   const child = spawn(program, [...before, script, ...args], {
-    cwd: ROOT,
+    cwd,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

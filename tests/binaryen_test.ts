@@ -191,6 +191,23 @@ test("a worker that fails, or whose file is not there, is told", options, async 
   }
 });
 
+test(
+  "a worker that the caller names does the work, and where it is not there its failure is told",
+  options,
+  async () => {
+    const worker = new URL("_binaryen_worker.ts", import.meta.url);
+    const expected = await binaryenOptimizer({ optimizeLevel: 0 }).prepare(EMPTY_MODULE);
+    for (const url of [worker, worker.href]) {
+      const named = binaryenOptimizer({ optimizeLevel: 0, worker: thisRuntime().startsWith("Node") ? worker : url });
+      assertEquals(await named.prepare(EMPTY_MODULE), expected);
+    }
+    for (const file of ["_broken_worker.ts", "_no_such_worker.ts"]) {
+      const broken = binaryenOptimizer({ worker: new URL(file, import.meta.url) });
+      await assertRejects(async () => await broken.prepare(EMPTY_MODULE), Error, "Cannot start Binaryen's worker");
+    }
+  },
+);
+
 test("the optimizer refuses options that are none", () => {
   const wrong = (given: Record<string, unknown>) => () => binaryenOptimizer(given as BinaryenOptions);
   for (const level of ["2", null]) assertThrows(wrong({ optimizeLevel: level }), TypeError);
@@ -199,6 +216,7 @@ test("the optimizer refuses options that are none", () => {
   assertThrows(wrong({ features: "GC" }), TypeError);
   assertThrows(wrong({ features: ["Gc"] }), RangeError);
   assertThrows(wrong({ onProgress: 1 }), TypeError);
+  assertThrows(wrong({ worker: 1 }), TypeError);
 });
 
 test("a Go module optimized has the same surface", { ...options, skip: !isHere }, async () => {

@@ -182,6 +182,83 @@ test("calls give, throw, resolve and reject as before, whatever the arguments", 
   }
 });
 
+/** Responses that the runtimes judge differently; made anew for each call. */
+const RESPONSES: Record<string, () => unknown> = {
+  ...Object.fromEntries(
+    [
+      ...["application/wasm", "APPLICATION/WASM", "application/wasm ", "\tapplication/wasm", "application/wasm;"],
+      ...["application/wasm; charset=utf-8", "application/wasm, application/wasm", "text/html", ""],
+    ].map((
+      type,
+    ) => [`the type ${JSON.stringify(type)}`, () => new Response(CODE, { headers: { "content-type": type } })]),
+  ),
+  "no type": () => new Response(CODE),
+  "a failure": () => new Response(CODE, { headers: WASM, status: 500 }),
+  "a failure of no type": () => new Response(CODE, { status: 404 }),
+  "an error": () => Response.error(),
+  "no body": () => new Response(null, { headers: WASM, status: 204 }),
+  "a body that was read": async () => {
+    const response = wasmResponse();
+    await response.arrayBuffer();
+    return response;
+  },
+  "a body that is being read": () => {
+    const response = wasmResponse();
+    response.body!.getReader();
+    return response;
+  },
+  "a response of a class of its own": () => new (class extends Response {})(CODE, { headers: WASM }),
+  "a response that says otherwise": () =>
+    Object.defineProperty(wasmResponse(), "headers", { value: new Headers({ "content-type": "text/html" }) }),
+  "a response that says so": () => Object.defineProperty(new Response(CODE), "headers", { value: new Headers(WASM) }),
+  "a response of no class": () => Object.setPrototypeOf(wasmResponse(), null),
+  "what only looks like one": () => Object.create(Response.prototype),
+  "a proxy of one": () => new Proxy(wasmResponse(), {}),
+  "a thenable": () => ({ then: (take: (response: Response) => void) => take(wasmResponse()) }),
+  "a rejection": () => Promise.reject(new RangeError("mine")),
+};
+
+function wasmResponse(): Response {
+  return new Response(CODE, { headers: WASM });
+}
+
+test("the runtime itself judges every response that is not beyond doubt", options, async () => {
+  const answers = async () => {
+    const found: Record<string, unknown> = {};
+    for (const [name, response] of Object.entries(RESPONSES)) {
+      for (const call of ["compileStreaming", "instantiateStreaming"] as const) {
+        const source = response() as Response;
+        const answer: Promise<unknown> = call === "compileStreaming"
+          ? WebAssembly.compileStreaming(source)
+          : WebAssembly.instantiateStreaming(source, IMPORTS);
+        found[`${call} of ${name}`] = await answer.then(
+          described,
+          ({ constructor, code, message }) => [constructor.name, code, message.replace(/ \(evaluating .*\)$/, "")],
+        );
+      }
+    }
+    return found;
+  };
+  const expected = await answers();
+  assertEquals(await registered(answers), expected);
+  assertEquals(await registered(answers), expected);
+});
+
+test("what comes of a response is looked at as often as by the runtime", options, async () => {
+  const looks = async () => {
+    let looks = 0;
+    const source = {
+      get then() {
+        return void looks++;
+      },
+    };
+    await WebAssembly.compileStreaming(source as never).catch(() => {});
+    await WebAssembly.compileStreaming(Promise.resolve(source) as never).catch(() => {});
+    return looks;
+  };
+  assertEquals(await registered(looks), await looks());
+});
+
 test("modules are distinct, and of the one class, however they came", options, () =>
   registered(async () => {
     const code = CODE.slice();
@@ -265,6 +342,107 @@ test("putting it back twice, or in another order, harms nothing", options, async
 });
 
 test(
+  "a namespace that is frozen meanwhile stays, and comes to the runtime until it is registered again",
+  options,
+  () =>
+    withProgram(
+      `
+    const { register, unregister } = await import(ROOT + "/register.ts");
+    new WebAssembly.Module(CODE);
+    Object.freeze(WebAssembly);
+    unregister();
+    new WebAssembly.Module(CODE);
+    console.log(WebAssembly.Module.prototype.constructor === WebAssembly.Module);
+    register();
+    new WebAssembly.Module(CODE);
+    unregister();
+    console.log(await WebAssembly.compile(CODE) instanceof WebAssembly.Module);
+  `,
+      ({ out, from }) => assertEquals([out, from], ["true\ntrue", ["compiled", "memory"]]),
+    ),
+);
+
+test("attributes that somebody changed meanwhile stay", options, () =>
+  withProgram(
+    `
+    const { compile } = WebAssembly;
+    const { unregister } = await import(ROOT + "/register.ts");
+    Object.defineProperty(WebAssembly, "compile", { enumerable: true, configurable: false });
+    unregister();
+    console.log(compile !== WebAssembly.compile, JSON.stringify(Object.getOwnPropertyDescriptor(WebAssembly, "compile")));
+  `,
+    ({ out }) => assertEquals(out, 'false {"writable":true,"enumerable":true,"configurable":false}'),
+    { isPreloaded: false },
+  ));
+
+test("a fault of the cache leaves the compile to the runtime", options, () =>
+  withProgram(
+    `
+    Promise.withResolvers = () => { throw new RangeError("not here") };
+    const { set } = Map.prototype;
+    Map.prototype.set = function (...given) {
+      if (new Error().stack.includes("memory_tier")) throw new RangeError("not here");
+      return set.apply(this, given);
+    };
+    const response = () => new Response(CODE, { headers: { "content-type": "application/wasm" } });
+    const calls = [
+      () => new WebAssembly.Module(CODE),
+      () => WebAssembly.compile(CODE),
+      async () => (await WebAssembly.instantiate(CODE, { a: { b() {} } })).module,
+      () => WebAssembly.compile(CODE.slice(0, 5000)).catch((error) => error.message.startsWith("WebAssembly.compile()")),
+    ];
+    for (const call of calls) console.log(String(await call()));
+  `,
+    ({ out, from }) =>
+      assertEquals([out, from], [
+        `${Array(3).fill("[object WebAssembly.Module]").join("\n")}\n${thisRuntime().startsWith("Bun") ? false : true}`,
+        [],
+      ]),
+  ));
+
+test("what a body fails with comes through, and a console that throws does not", options, async () => {
+  const { error } = console;
+  const answers = () =>
+    Promise.all([Object.create(null), new RangeError("mine"), undefined].map(async (failure) => {
+      const body = new ReadableStream({ start: (controller) => controller.error(failure) });
+      const source = new Response(body, { headers: WASM });
+      return await WebAssembly.compileStreaming(source).catch((error) => [error === failure, typeof error]);
+    }));
+  const expected = await answers();
+  process.env.WASM_CACHE_LOG = "trace";
+  console.error = () => {
+    throw new RangeError("not here");
+  };
+  try {
+    assertEquals(await registered(answers), expected);
+  } finally {
+    console.error = error;
+    delete process.env.WASM_CACHE_LOG;
+  }
+});
+
+test("a Node that is too old is left alone", options, async () => {
+  if (!thisRuntime().startsWith("Node")) return;
+  for (const version of ["20.19.0", "22.17.1"]) {
+    const text = `
+      Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${version}" } });
+      const before = Object.getOwnPropertyDescriptors(WebAssembly);
+      await import(ROOT + "/register.ts");
+      const after = Object.getOwnPropertyDescriptors(WebAssembly);
+      console.log(Object.keys(before).every((name) => before[name].value === after[name].value));
+    `;
+    await withProgram(
+      text,
+      ({ out, err }) => {
+        assertEquals(out, "true");
+        assert(err.includes(`not served: Node ${version} is too old`), err);
+      },
+      { isPreloaded: false },
+    );
+  }
+});
+
+test(
   "code of a response that breaks rejects as before",
   options,
   () =>
@@ -279,21 +457,42 @@ test(
     ),
 );
 
+/** What a program printed, and where its modules came from. */
+interface Ran {
+  readonly out: string;
+  readonly err: string;
+  readonly from: string[];
+}
+
+/** Runs a program with a cache in memory. */
+async function withProgram(
+  text: string,
+  check: (ran: Ran) => void,
+  { isPreloaded = true }: { isPreloaded?: boolean } = {},
+): Promise<void> {
+  check(await program(text, { WASM_CACHE_ENGINE: "host", WASM_CACHE_DIR: "" }, { isPreloaded }));
+}
+
 /** Runs a text as a program with `register` preloaded; gives what it printed and the lookups it made. */
-async function program(text: string, env: Record<string, string> = {}): Promise<{ out: string; from: string[] }> {
+async function program(
+  text: string,
+  env: Record<string, string> = {},
+  { isPreloaded = true }: { isPreloaded?: boolean } = {},
+): Promise<Ran> {
   const command = runtimes()[thisRuntime()]!;
-  const preload = thisRuntime().startsWith("Node") ? "--import" : "--preload";
+  const preload = [thisRuntime().startsWith("Node") ? "--import" : "--preload", `${ROOT}/register.ts`];
   mkdirSync(`${ROOT}/.cache`, { recursive: true });
   const path = `${ROOT}/.cache/register-${crypto.randomUUID()}.mjs`;
-  writeFileSync(path, `const CODE = Uint8Array.from(${JSON.stringify([...CODE])});\n${text}`);
+  const constants = `const ROOT = ${JSON.stringify(ROOT)}; const CODE = Uint8Array.from(${JSON.stringify([...CODE])});`;
+  writeFileSync(path, `${constants}\n${text}`);
   try {
-    const { code, stdout, stderr } = await runScript([...command, preload, `${ROOT}/register.ts`], path, [], {
+    const { code, stdout, stderr } = await runScript([...command, ...(isPreloaded ? preload : [])], path, [], {
       WASM_CACHE_LOG: "trace",
       ...env,
     });
     assertStrictEquals(code, 0, stderr);
     const lines = [...stderr.matchAll(/^wasm-module-cache: (\w+) [0-9a-f]{64} \d+ bytes [\d.]+ ms$/gm)];
-    return { out: stdout.trim(), from: lines.map(([, from]) => from!) };
+    return { out: stdout.trim(), err: stderr, from: lines.map(([, from]) => from!) };
   } finally {
     rmSync(path);
   }
@@ -312,9 +511,13 @@ test(
       new WebAssembly.Module(CODE.slice(0, 8));
     `;
       const env = { WASM_CACHE_DIR: directory, WASM_CACHE_ENGINE: "host" };
-      assertEquals(await program(text, env), { out: "called", from: ["compiled", "memory", "memory"] });
-      assertEquals(await program(text, env), { out: "called", from: ["disk", "memory", "memory"] });
-      assertEquals(await program(text, { ...env, WASM_CACHE: "off" }), { out: "called", from: [] });
+      const run = async (env: Record<string, string>) => {
+        const { out, from } = await program(text, env);
+        return { out, from };
+      };
+      assertEquals(await run(env), { out: "called", from: ["compiled", "memory", "memory"] });
+      assertEquals(await run(env), { out: "called", from: ["disk", "memory", "memory"] });
+      assertEquals(await run({ ...env, WASM_CACHE: "off" }), { out: "called", from: [] });
       assertEquals(
         (await program(text, { WASM_CACHE_MAX_BYTES: "no number", WASM_CACHE_ENGINE: "none", HOME: directory })).out,
         "called",
@@ -415,4 +618,24 @@ test("what it may not do is done without, silently", options, async () => {
   const path = `${ROOT}/tests/_register_program.mjs`;
   const { code, stdout, stderr } = await runScript([...command, "--preload", `${ROOT}/register.ts`], path);
   assertEquals([code, stdout.trim(), stderr.replace(/^.*Download.*\n/gm, "")], [0, "2", ""]);
+});
+
+test("what is compiled before the cache can be loaded is in it then", options, async () => {
+  if (!thisRuntime().startsWith("Deno")) return;
+  // Without leave to read the library's files they come as modules only, which takes a turn of the event loop.
+  const command = [runtimes()[thisRuntime()]![0]!, "run", "--no-prompt", "--no-lock", "--config", "deno.offline.json"];
+  const preload = ["--allow-env", "--preload", `${ROOT}/register.ts`];
+  await inDirectory(async (directory) => {
+    const path = `${directory}/program.mjs`;
+    const text = `
+      const CODE = Uint8Array.from(${JSON.stringify([...CODE])});
+      const modules = [new WebAssembly.Module(CODE), new WebAssembly.Module(CODE)];
+      modules.push(await WebAssembly.compile(CODE), new WebAssembly.Module(CODE));
+      console.log(new Set(modules).size);
+    `;
+    writeFileSync(path, text);
+    const { stdout, stderr } = await runScript([...command, ...preload], path, [], { WASM_CACHE_LOG: "trace" });
+    const from = [...stderr.matchAll(/^wasm-module-cache: (\w+) [0-9a-f]{64} /gm)].map(([, from]) => from);
+    assertEquals([stdout.trim(), from.sort()], ["4", ["compiled", "memory", "memory", "memory"]], stderr);
+  });
 });

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertGreater, assertRejects, assertStrictEquals,
 import { hostEngine, ModuleCache } from "@wasm/module-cache";
 import { bestEngine, v8Engine } from "@wasm/module-cache/v8";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -275,6 +275,41 @@ function tried(look: () => boolean): boolean {
     return false;
   }
 }
+
+test(
+  "where packages are found by hooks, the engine says so, and a process without them tells why",
+  here,
+  () =>
+    inDirectory(async (directory) => {
+      // As under Yarn's Plug'n'Play: the program finds packages, and the processes that it starts do not.
+      for (const path of ["mod.ts", "v8.ts", "package.json", "src"]) {
+        cpSync(`${ROOT}/${path}`, `${directory}/${path}`, { recursive: true });
+      }
+      writeFileSync(
+        `${directory}/program.mjs`,
+        `
+      import { registerHooks } from "node:module";
+      const parentURL = ${JSON.stringify(pathToFileURL(`${ROOT}/mod.ts`).href)};
+      registerHooks({
+        resolve: (name, context, next) => next(name, /^[.\/]|:/.test(name) ? context : { ...context, parentURL }),
+      });
+      const { ModuleCache } = await import("./mod.ts");
+      const { v8Engine } = await import("./v8.ts");
+      const onWarning = ({ cause }) => console.log(cause.message);
+      const directory = ${JSON.stringify(`${directory}/cache`)};
+      const cache = new ModuleCache({ engine: v8Engine(), directory, onWarning });
+      await cache.warm([new Uint8Array(${JSON.stringify([...realModule("oxipng")])})]);
+      Object.defineProperty(process, "versions", { value: { ...process.versions, pnp: "3" } });
+      console.log(v8Engine.available().reason);
+    `,
+      );
+      const { code, stdout, stderr } = await runScript([process.execPath], `${directory}/program.mjs`);
+      assertEquals(code, 0, stderr);
+      const [complaint, reason] = stdout.trim().split("\n");
+      assert(complaint?.includes("quick-lru"), stdout);
+      assert(reason?.includes("Plug'n'Play"), stdout);
+    }),
+);
 
 test("nothing waits for a process that could not be started", here, () =>
   inDirectory(async (directory) => {

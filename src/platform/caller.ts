@@ -1,7 +1,23 @@
-// Whether a call comes from the runtime itself: Node's fetch and its TypeScript compile modules through the globals.
+// What Node is to a program under `register`: too old to be served, or the caller itself, for its fetch and its TypeScript
+// compile modules through the globals.
 
 interface CallSite {
   getFileName(): string | null | undefined;
+}
+
+/** The first Node that is served. */
+const FIRST_NODE = [22, 18] as const;
+
+/** Why this runtime is not served; `undefined` where it is. */
+export function whyNotServed(): string | undefined {
+  const globals = globalThis as { Bun?: unknown; Deno?: unknown; process?: { versions?: { node?: string } } };
+  // Both have a Node version too; and to touch `process` takes Deno 20 ms.
+  if (globals.Deno || globals.Bun) return undefined;
+  const version = globals.process?.versions?.node;
+  if (version === undefined) return undefined;
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const isOld = major < FIRST_NODE[0] || (major === FIRST_NODE[0] && minor < FIRST_NODE[1]);
+  return isOld ? `Node ${version} is too old: it must be ${FIRST_NODE.join(".")} or later` : undefined;
 }
 
 /**

@@ -9,13 +9,13 @@ interface Runtime {
 /**
  * Loads a module that lies beside another.
  *
- * @param base URL of the other.
+ * @param base URL of the other, `import.meta.url`; a CommonJS bundle has none.
  * @param path Relative path, without the extension: it is the other's.
  * @returns `undefined` where the runtime cannot, the program may not, the module is not there (in a bundle), or is of
  * another realm.
  */
-export function requireSync(base: string, path: string): object | undefined {
-  if (!base.startsWith("file:")) return undefined;
+export function requireSync(base: string | undefined, path: string): object | undefined {
+  if (!base?.startsWith("file:")) return undefined;
   const target = path + base.slice(base.lastIndexOf("."));
   try {
     if (!mayRead(new URL(target, base))) return undefined;

@@ -1,4 +1,5 @@
-// Which arguments of the calls are code that is worth a lookup; all others are the runtime's own business.
+// Which arguments of the calls are code that is worth a lookup; all others are the runtime's own business, down to the
+// errors.
 
 /** Below this a lookup costs more than a compile. */
 export const MIN_BYTES = 4096;
@@ -24,6 +25,31 @@ export function worthwhile(code: unknown): Uint8Array<ArrayBuffer> | undefined {
   // A shared buffer has no such length.
   if (read(buffer, lengthOf) === undefined || (isResizable && read(buffer, isResizable)?.[0])) return undefined;
   return new Uint8Array(buffer, offset, length);
+}
+
+/** What this file and the runtimes read of a response; an object that has one of its own may tell them different things. */
+const READ = ["body", "bodyUsed", "headers", "ok", "status", "then", "type", "url"];
+
+/** Whether a value is a promise that can be waited for without anybody noticing. */
+export function isPlainPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Promise.prototype &&
+    !["constructor", "then"].some((name) => Object.hasOwn(value, name));
+}
+
+/**
+ * Whether a response is one of WebAssembly that no runtime refuses: what they take beyond that (on Bun and Deno a type in
+ * capitals) differs, and what they say of others too.
+ */
+export function isWorthwhile(response: unknown): response is Response {
+  // Node loads its fetch when the globals are touched: not before there is an object that may be a response.
+  if (typeof response !== "object" || response === null) return false;
+  if (Object.getPrototypeOf(response) !== Response.prototype || READ.some((name) => Object.hasOwn(response, name))) {
+    return false;
+  }
+  const { body, bodyUsed, headers, ok } = response as Response;
+  if (!ok || bodyUsed || headers.get("content-type") !== "application/wasm") return false;
+  const length = Number(headers.get("content-length") ?? Infinity);
+  return body !== null && !body.locked && length >= MIN_BYTES;
 }
 
 /** Reads slots; `undefined` where the value has none of that kind. */

@@ -1,11 +1,11 @@
 // Puts a cache behind the calls of the `WebAssembly` namespace, and takes it away again. Loads little: the cache itself is
-// loaded when the first module comes that is worth it.
+// loaded when the first module comes that is worth it. Nothing of ours throws into a program: `guarded` stands before it.
 
 import { native } from "../engine/native.ts";
-import { MIN_BYTES, worthwhile } from "./bytes.ts";
-import { isCalledByNode } from "../platform/caller.ts";
-import { backendNow, backendSoon } from "./loading.ts";
-import { isOff, readSettings, type Settings } from "./settings.ts";
+import { isCalledByNode, whyNotServed } from "../platform/caller.ts";
+import { isPlainPromise, isWorthwhile, worthwhile } from "./bytes.ts";
+import { backendNow, backendSoon, compileMeanwhile } from "./loading.ts";
+import { isOff, readSettings, type Settings, trace } from "./settings.ts";
 
 /** Names of the calls that are replaced. */
 const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreaming", "Module"] as const;
@@ -30,52 +30,63 @@ let isBusy = false;
 
 /**
  * Puts one cache behind `WebAssembly.compile`, `instantiate`, `compileStreaming`, `instantiateStreaming` and
- * `new WebAssembly.Module` of this thread; does nothing where it is there already, where `WASM_CACHE=off`, or where the
- * namespace must not be changed.
+ * `new WebAssembly.Module` of this thread; does nothing where it is there already, where `WASM_CACHE=off`, where the
+ * namespace must not be changed, or on a Node before 22.18.
  *
  * What was replaced behaves as before: modules are distinct objects, errors are of the same classes, and what the cache
  * does not serve goes to the runtime untouched: modules under 4 KB, shared and resizable buffers, DataViews, compile
- * options, subclasses, and what Node compiles for itself. Only `Function.prototype.toString` tells a difference.
+ * options, subclasses, responses that are not beyond doubt ones of WebAssembly, and what Node compiles for itself. A
+ * fault of the cache leaves the compile to the runtime. Only `Function.prototype.toString` tells a difference.
  */
 export function register(): void {
   if (settings || isOff() || !native.Module) return;
+  const wanted = readSettings();
+  const reason = whyNotServed();
+  if (reason !== undefined) return trace(wanted, `not served: ${reason}`);
   const holders = NAMES.map((name): [object, string, unknown] => [WebAssembly, name, replacements[name]]);
   holders.push([native.Module.prototype, "constructor", replacements.Module]);
   const found = holders.flatMap(([holder, name, replacement]) => {
     const descriptor = Object.getOwnPropertyDescriptor(holder, name);
-    return descriptor ? [{ holder, name, descriptor, replacement }] : [];
+    // Ours may be there still, where the namespace was frozen around it.
+    return descriptor && descriptor.value !== replacement ? [{ holder, name, descriptor, replacement }] : [];
   });
   // A frozen namespace stays as it is, as a whole.
   if (!found.every(({ descriptor }) => descriptor.configurable && "value" in descriptor)) return;
-  for (const { holder, name, descriptor, replacement } of found) {
-    Object.defineProperty(holder, name, { ...descriptor, value: replacement });
-  }
-  replaced = found;
-  settings = readSettings();
+  for (const { holder, name, replacement } of found) Reflect.defineProperty(holder, name, { value: replacement });
+  replaced = [...replaced, ...found];
+  settings = wanted;
 }
 
-/** Puts everything back; what somebody else replaced since stays, and comes to the runtime. */
+/**
+ * Puts everything back that can be; what stays comes to the runtime: what somebody else replaced since, and a namespace
+ * that was frozen since.
+ */
 export function unregister(): void {
   settings = undefined;
-  for (const { holder, name, descriptor, replacement } of replaced) {
-    const isOurs = Object.getOwnPropertyDescriptor(holder, name)?.value === replacement;
-    if (isOurs) Object.defineProperty(holder, name, descriptor);
-  }
-  replaced = [];
+  replaced = replaced.filter((each) => isOurs(each) && !putBack(each));
+}
+
+function isOurs({ holder, name, replacement }: Replaced): boolean {
+  return Object.getOwnPropertyDescriptor(holder, name)?.value === replacement;
+}
+
+function putBack({ holder, name, descriptor, replacement }: Replaced): boolean {
+  // The class and its prototype name each other, whichever class it is.
+  if (name === "constructor" && WebAssembly.Module === replacement) return false;
+  return Reflect.defineProperty(holder, name, { value: descriptor.value });
 }
 
 const replacements: Partial<Record<Name, unknown>> = native.Module ? makeReplacements(native.Module) : {};
 
 function makeReplacements(NativeModule: typeof native.Module): Record<Name, unknown> {
   const calls: Record<Exclude<Name, "Module">, (target: Call, given: unknown[], trap: Trap) => Served> = {
-    compile: (_target, [code, options], trap) => compiled(code, options, trap),
-    instantiate: (_target, [code, imports, options], trap) => {
-      const module = isImports(imports) ? compiled(code, options, trap) : undefined;
-      return module && instantiated("instantiate", module, imports as WebAssembly.Imports | undefined);
-    },
-    compileStreaming: (target, given) => given[1] === undefined ? streamed(target, given) : undefined,
+    compile: (_target, [code, options], trap) => compiled("compile", code, options, trap),
+    instantiate: (_target, [code, imports, options], trap) =>
+      isImports(imports) ? instantiated(compiled("instantiate", code, options, trap), imports) : undefined,
+    compileStreaming: (target, given) =>
+      given[1] === undefined ? streamed("compileStreaming", target, given) : undefined,
     instantiateStreaming: (target, given) =>
-      given[2] === undefined && isImports(given[1]) ? instantiatedStream(target, given) : undefined,
+      given[2] === undefined && isImports(given[1]) ? streamed("instantiateStreaming", target, given) : undefined,
   };
   const proxies = Object.entries(calls).map(([name, call]) => {
     const apply: ProxyHandler<Call>["apply"] = (target, self, given) =>
@@ -85,11 +96,11 @@ function makeReplacements(NativeModule: typeof native.Module): Record<Name, unkn
   });
   const Module = new Proxy(NativeModule, {
     construct: function construct(target, given, newTarget): object {
-      const isPlain = newTarget === Module && given[1] === undefined;
-      const bytes = isServed() && isPlain ? worthwhile(given[0]) : undefined;
-      const backend = bytes && !isCalledByNode(construct) ? alone(() => backendNow(settings!)) : undefined;
-      if (backend) return alone(() => backend.compileSync(bytes!));
-      return Reflect.construct(target, given, newTarget === Module ? target : newTarget);
+      if (newTarget !== Module) return Reflect.construct(target, given, newTarget);
+      const served = given[1] === undefined
+        ? guarded((settings) => constructed(settings, given[0], construct))
+        : undefined;
+      return served ?? Reflect.construct(target, given, target);
     },
   });
   return { ...Object.fromEntries(proxies), Module };
@@ -99,66 +110,106 @@ function isServed(): boolean {
   return settings !== undefined && !isBusy;
 }
 
-/** What is compiled in between, for what the cache or the runtime loads then, goes to the runtime. */
-function alone<T>(body: () => T): T {
+/**
+ * The one place where the cache is asked: whatever it throws, the runtime is asked then, unless it is strict. What is compiled in between, for
+ * what the cache or the runtime loads then, goes to the runtime.
+ */
+function guarded<T>(serve: (settings: Settings) => T): T | undefined {
+  if (!settings || isBusy) return undefined;
   isBusy = true;
   try {
-    return body();
+    return serve(settings);
+  } catch (error) {
+    // Of code that is refused, the runtime says so itself.
+    if (!isEngines(error)) unserved(settings, error);
+    return undefined;
   } finally {
     isBusy = false;
   }
 }
 
-/** A promise of the module where the cache serves the code. */
-function compiled(code: unknown, options: unknown, trap: Trap): Promise<WebAssembly.Module> | undefined {
-  const bytes = options === undefined ? worthwhile(code) : undefined;
+/** Takes a fault of the cache for none, where its user did not ask for it. */
+function unserved(settings: Settings, error: unknown): void {
+  if (settings.strict) throw error;
+  trace(settings, "not served", error);
+}
+
+/** Whether an error is the runtime's, about code. */
+function isEngines(error: unknown): error is WebAssembly.CompileError {
+  return error instanceof native.CompileError;
+}
+
+/** The module where the cache serves the code; what comes while it loads is compiled by the runtime, and kept for it. */
+function constructed(settings: Settings, code: unknown, trap: Trap): WebAssembly.Module | undefined {
+  const bytes = worthwhile(code);
   if (!bytes || isCalledByNode(trap)) return undefined;
-  const backend = alone(() => backendNow(settings!));
-  if (backend) return alone(() => backend.compile(bytes));
-  // What the caller does to the code after the call changes nothing.
-  const copy = bytes.slice();
-  return backendSoon(settings!).then((backend) => (backend ?? native).compile(copy));
+  const backend = backendNow(settings);
+  return backend ? backend.compileSync(bytes) : compileMeanwhile(settings, bytes);
 }
 
-async function instantiated(
-  call: string,
-  module: Promise<WebAssembly.Module>,
-  imports: WebAssembly.Imports | undefined,
-): Promise<WebAssembly.WebAssemblyInstantiatedSource> {
-  const compiled = await named(module, call);
-  return { module: compiled, instance: await native.instantiate(compiled, imports) };
-}
-
-async function streamed(target: Call, [source]: unknown[]): Promise<unknown> {
-  const { module, response } = await received(source);
-  return module ? await named(module, "compileStreaming") : await target(response);
-}
-
-async function instantiatedStream(target: Call, [source, imports]: unknown[]): Promise<unknown> {
-  const { module, response } = await received(source);
-  const wanted = imports as WebAssembly.Imports | undefined;
-  return module ? await instantiated("instantiateStreaming", module, wanted) : await target(response, imports);
-}
-
-/** The module of a response; without one where the cache does not serve it, or it is none of WebAssembly. */
-async function received(source: unknown): Promise<{ response: unknown; module?: Promise<WebAssembly.Module> }> {
-  const [response, backend] = await Promise.all([source, backendSoon(settings!)]);
-  if (!backend || !isServed()) return { response };
-  return alone(() => {
-    const isLarge = backend.isResponse(response) &&
-      !(Number(response.headers.get("content-length") ?? Infinity) < MIN_BYTES);
-    return { response, module: isLarge ? backend.compileStreaming(response as Response) : undefined };
+/** A promise of the module where the cache serves the code. */
+function compiled(call: Name, code: unknown, options: unknown, trap: Trap): Promise<WebAssembly.Module> | undefined {
+  return guarded((settings) => {
+    const bytes = options === undefined ? worthwhile(code) : undefined;
+    if (!bytes || isCalledByNode(trap)) return undefined;
+    const backend = backendNow(settings);
+    if (backend) return settled(call, backend.compile(bytes), () => native.compile(bytes));
+    // What the caller does to the code after the call changes nothing.
+    const copy = bytes.slice();
+    const compiling = backendSoon(settings).then((backend) => (backend ?? native).compile(copy));
+    return settled(call, compiling, () => native.compile(copy));
   });
 }
 
-/** The runtime's error names the call that was made. */
-async function named<T>(result: Promise<T>, call: string): Promise<T> {
+/** How V8's messages begin. */
+const PREFIX = /^WebAssembly\.\w+\(\)/;
+
+/** The module, or the runtime's error as the call gives it; a fault of the cache is no error. */
+async function settled(
+  call: Name,
+  module: Promise<WebAssembly.Module>,
+  compile: () => Promise<WebAssembly.Module>,
+): Promise<WebAssembly.Module> {
+  const named = (error: unknown) => {
+    // Only V8's name the call; one that is made here says more of its place than JavaScriptCore's.
+    const [prefix, said] = isEngines(error) ? error.message.split(PREFIX) : [];
+    throw prefix === "" ? new native.CompileError(`WebAssembly.${call}()${said}`) : error;
+  };
   try {
-    return await result;
+    return await module;
   } catch (error) {
-    if (!(error instanceof native.CompileError)) throw error;
-    throw new native.CompileError(error.message.replace(/^WebAssembly\.\w+\(\)/, `WebAssembly.${call}()`));
+    if (isEngines(error)) return named(error);
+    if (settings) unserved(settings, error);
+    return compile().catch(named);
   }
+}
+
+/** The module and its instance, where the cache serves the code; errors of the instance are the runtime's own. */
+function instantiated(
+  module: Promise<WebAssembly.Module> | undefined,
+  imports: WebAssembly.Imports | undefined,
+): Promise<WebAssembly.WebAssemblyInstantiatedSource> | undefined {
+  return module?.then(async (module) => ({ module, instance: await native.instantiate(module, imports) }));
+}
+
+/** What comes of a response, or of a promise of one; every other source is for the runtime to look at, and only for it. */
+function streamed(call: Name, target: Call, given: unknown[]): Served {
+  const isKnown = guarded(() => isPlainPromise(given[0]) || isWorthwhile(given[0]));
+  return isKnown ? received(call, target, given) : undefined;
+}
+
+async function received(call: Name, target: Call, [source, ...rest]: unknown[]): Promise<unknown> {
+  const [response] = await Promise.all([source, settings && backendSoon(settings)]);
+  const module = guarded((settings) => {
+    const backend = backendNow(settings);
+    return backend && isWorthwhile(response) ? backend.compileStreaming(response) : undefined;
+  });
+  if (!module) return await target(source, ...rest);
+  // What was read of a body cannot be read again: what it fails with is the caller's.
+  const compiling = settled(call, module, () => module);
+  return await (call === "compileStreaming"
+    ? compiling
+    : instantiated(compiling, rest[0] as WebAssembly.Imports | undefined));
 }
 
 function isImports(imports: unknown): imports is WebAssembly.Imports | undefined {

@@ -62,6 +62,15 @@ function byteCount(text: string): number | undefined {
 }
 
 /** Prints a line to stderr. */
-export function say(line: string): void {
-  console.error(`wasm-module-cache: ${line}`);
+export function say(...line: unknown[]): void {
+  try {
+    console.error(`wasm-module-cache: ${line.join(": ")}`);
+  } catch {
+    // Not everything that is thrown has a text, and the console is the program's.
+  }
+}
+
+/** Prints a line about a lookup, or why there was none, where the user wants to see them. */
+export function trace({ traces }: Pick<Settings, "traces">, ...line: unknown[]): void {
+  if (traces) say(...line);
 }

@@ -36,6 +36,15 @@ interface BinaryenModule extends FeatureModule {
 }
 
 /**
+ * Refuses code that is not valid.
+ *
+ * @throws {WebAssembly.CompileError} With the engine's own message.
+ */
+export function checkValid(code: Uint8Array<ArrayBuffer>): void {
+  if (!WebAssembly.validate(code)) new WebAssembly.Module(code);
+}
+
+/**
  * Optimizes code, by the means that it uses itself and those named.
  *
  * @param job The code and the settings.

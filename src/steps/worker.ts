@@ -36,15 +36,15 @@ const globals = globalThis as unknown as Globals;
 /**
  * Starts a worker.
  *
- * @param url Its module.
+ * @param url Its module: an absolute URL, or a path that the runtime's workers take.
  * @param events Told of what it does.
  * @returns The worker.
  */
-export async function startWorker(url: URL, events: WorkerEvents): Promise<StartedWorker> {
+export async function startWorker(url: string | URL, events: WorkerEvents): Promise<StartedWorker> {
   return globals.Worker ? startWebWorker(globals.Worker, url, events) : await startNodeWorker(url, events);
 }
 
-function startWebWorker(WebWorker: typeof Worker, url: URL, events: WorkerEvents): StartedWorker {
+function startWebWorker(WebWorker: typeof Worker, url: string | URL, events: WorkerEvents): StartedWorker {
   const worker = new WebWorker(url, { type: "module" });
   worker.addEventListener("message", ({ data }) => events.message(data));
   worker.addEventListener("messageerror", () => events.failed(ended("a message could not be read")));
@@ -58,7 +58,7 @@ function startWebWorker(WebWorker: typeof Worker, url: URL, events: WorkerEvents
   return { post: (message, transfer) => worker.postMessage(message, transfer), end: () => worker.terminate() };
 }
 
-async function startNodeWorker(url: URL, events: WorkerEvents): Promise<StartedWorker> {
+async function startNodeWorker(url: string | URL, events: WorkerEvents): Promise<StartedWorker> {
   const { Worker } = await import("node:worker_threads");
   const worker = new Worker(url);
   worker.on("message", events.message);

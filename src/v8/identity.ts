@@ -35,6 +35,9 @@ function whyNot(): string | undefined {
   }
   if (process.env[MARK] !== undefined) return "this is one of the processes that make artifacts";
   if (process.versions.electron || isSingleExecutable()) return "the program cannot be started as Node";
+  if (process.versions.pnp) {
+    return "under Yarn's Plug'n'Play the processes that make artifacts find no packages: nodeLinker must be node-modules";
+  }
   if (!builtin("node:module").isBuiltin("node:sqlite")) return `Node ${version} has no node:sqlite`;
   if (processPath() !== undefined) return undefined;
   return "a part of this library that runs as a process of its own is not there: is it bundled?";

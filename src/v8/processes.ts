@@ -1,5 +1,6 @@
 // Processes that make artifacts: what V8 may crash on, or needs other flags for, happens there.
 
+import type { Readable } from "node:stream";
 import { MARK, processPath } from "./identity.ts";
 import type { Role } from "./module_cache_process.ts";
 import type { Bytes } from "../engine/calls.ts";
@@ -127,19 +128,30 @@ function run(role: Role, work: Work, name?: string): Promise<string> {
     const child = start(role, work, name);
     // Not by the timeout of `spawn`: where nothing could be started, it would keep the program alive to its end.
     const timer = setTimer(() => child.kill("SIGKILL"), LIMIT_MS);
-    let output = "";
-    child.stdout?.on("data", (text) => output += text);
+    const output = collected(child.stdout);
+    const complaint = collected(child.stderr);
     child.on("error", (error) => {
       clearTimer(timer);
       reject(error);
     });
     child.on("close", (code, signal) => {
       clearTimer(timer);
-      if (code === 0) resolve(output);
-      else reject(failureOf(role, code, signal, output));
+      if (code === 0) resolve(output());
+      else if (role === "work" && code === WHY_PRINTED) reject(new Error(output()));
+      else reject(failureOf(role, code, signal, complaint()));
     });
   });
 }
+
+/** What comes through a pipe, as far as anybody reads it. */
+function collected(pipe: Readable | null): () => string {
+  let text = "";
+  pipe?.on("data", (more) => text.length < MAX_TEXT && (text += more));
+  return () => text;
+}
+
+/** Characters that are kept of what a process prints. */
+const MAX_TEXT = 64 * 1024;
 
 function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
   const args = [...ownFlags(), ...FLAGS[role] ?? [], "--no-warnings", processPath()!, role, ...(name ? [name] : [])];
@@ -151,7 +163,7 @@ function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
     stdio: [
       isSupervisor ? "pipe" : "ignore",
       PRINTS.includes(role) ? "pipe" : "ignore",
-      "ignore",
+      isSupervisor ? "ignore" : "pipe",
       orders,
       artifact ?? "ignore",
     ],
@@ -173,11 +185,14 @@ function environment(): Record<string, string | undefined> {
   return { ...Object.fromEntries(kept), [MARK]: "1" };
 }
 
-function failureOf(role: Role, code: number | null, signal: string | null, output: string): Error {
-  if (role === "work" && code === WHY_PRINTED) return new Error(output);
+/** @param complaint What it printed of it. */
+function failureOf(role: Role, code: number | null, signal: string | null, complaint: string): Error {
   if (code === OTHER_IDENTITY) return new Refused("this process runs under V8 flags of its own");
   if (code === NOT_THE_SAME) return new Refused("V8 gave back another module");
-  const message = `Cannot make artifact: the process for "${role}" ended with ${signal ?? code}`;
+  const why = complaint.match(/^.*Error\b.*: .*$/m)?.[0];
+  const message = `Cannot make artifact: the process for "${role}" ended with ${signal ?? code}${
+    why ? `: ${why}` : ""
+  }`;
   const isCrash = CRASHES.includes(signal ?? "") || (code !== null && WINDOWS_CRASHES.includes(code >>> 0));
   return isCrash ? new Refused(message) : new Error(message);
 }

@@ -1,0 +1,230 @@
+// The package as its users get it: from a JSR registry, as JavaScript from node_modules, and in bundles. Everything is made
+// here, of this tree; no registry is asked but for npm's packages that are not at hand.
+
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { after, before, test } from "node:test";
+import { type Registry, startRegistry } from "./_registry.ts";
+import { type Ended, ROOT, runScript, runtimes, thisRuntime } from "./_tools.ts";
+
+const isHere = thisRuntime().startsWith("Deno");
+const options = { timeout: 120_000, skip: isHere ? false : "tried on Deno, which publishes" };
+const all = Object.entries(runtimes());
+const others = all.filter(([name]) => !name.startsWith("Deno"));
+const node = all.find(([name]) => name.startsWith("Node"));
+const bun = all.find(([name]) => name.startsWith("Bun"));
+const missing = (found: unknown) => ({
+  ...options,
+  skip: options.skip || (found ? false : "needs the test task, which knows the runtimes"),
+});
+
+/** Where the package is used: nothing of this tree is near. */
+let folder = "";
+let registry: Registry;
+
+before(async () => {
+  if (!isHere) return;
+  folder = mkdtempSync(join(tmpdir(), "wasm-module-cache-"));
+  registry = await startRegistry(`${folder}/registry`);
+  registry.add("@std/crypto", { version: "1.0.99", folder: `${ROOT}/dev/std/crypto` });
+  const { stdout } = await deno("info", "--json");
+  mkdirSync(`${folder}/deno`);
+  // Packages of npm are large, and the same for all.
+  symlinkSync(join(JSON.parse(stdout).denoDir, "npm"), `${folder}/deno/npm`, "junction");
+  await Promise.all([publish(), install()]);
+});
+
+after(() => {
+  registry?.close();
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs Deno as a user with nothing cached. */
+async function deno(command: string, ...args: string[]): Promise<Ended> {
+  const isUser = command !== "info";
+  const env = {
+    DENO_NO_PACKAGE_JSON: "1",
+    NO_COLOR: "1",
+    ...(isUser && { DENO_DIR: `${folder}/deno`, JSR_URL: registry.url }),
+  };
+  const ended = await runScript([process.execPath], command, args, env, folder);
+  assertStrictEquals(ended.code, 0, ended.stderr);
+  return ended;
+}
+
+async function publish(): Promise<void> {
+  const copy = `${folder}/copy`;
+  const { publish: { include } } = JSON.parse(readFileSync(`${ROOT}/deno.json`, "utf8"));
+  for (const path of ["src", ...include.filter((path: string) => !path.includes("*"))]) {
+    cpSync(`${ROOT}/${path}`, `${copy}/${path}`, { recursive: true });
+  }
+  const quick = ["--no-check", "--no-provenance", "--allow-dirty"];
+  await deno("publish", "--config", `${copy}/deno.json`, "--token", "loopback", ...quick);
+}
+
+/** Puts the JavaScript form into node_modules, beside the packages that it needs. */
+async function install(): Promise<void> {
+  const { packForNode } = await import("../dev/tools.ts");
+  const modules = `${folder}/node_modules`;
+  cpSync(join(await packForNode("deno.offline.json"), ".."), `${modules}/@wasm/module-cache`, { recursive: true });
+  const { dependencies } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8"));
+  for (const name of Object.keys(dependencies)) {
+    symlinkSync(`${ROOT}/node_modules/${name}`, `${modules}/${name}`, "junction");
+  }
+}
+
+/** Writes a program; gives its path. */
+function written(name: string, text: string): string {
+  writeFileSync(`${folder}/${name}`, text);
+  return `${folder}/${name}`;
+}
+
+/** Uses every entry of the package; `from` names it. */
+const everyEntry = (from: string) => `
+  import { get, hostEngine, ModuleCache, prepared } from "${from}";
+  import { binaryenOptimizer } from "${from}/binaryen";
+  import { bestEngine, v8Engine } from "${from}/v8";
+  import { wat } from "${from}/wat";
+  const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+  const directory = "${folder.replaceAll("\\", "/")}/" + crypto.randomUUID();
+  const engine = prepared(hostEngine(), wat());
+  const cache = new ModuleCache({ engine, directory, strict: true });
+  const text = new TextEncoder().encode("(module)");
+  const from = [(await cache.resolve(text)).from];
+  cache.clearMemory();
+  await cache.flush();
+  from.push(cache.resolveSync(text).from);
+  const optimized = await binaryenOptimizer({ optimizeLevel: 0 }).prepare(code);
+  const modules = [await get(bestEngine(), code, directory), new WebAssembly.Module(optimized)];
+  const isSaid = v8Engine.available().available === !v8Engine.available().reason;
+  console.log(from.join(), modules.every((module) => module instanceof WebAssembly.Module), isSaid);
+`;
+
+/** Compiles five modules at once, as the glue of wasm-bindgen does at import, and one that is none. */
+const FIVE = `
+  const modules = [0, 1, 2, 0, 1].map((last) => {
+    const code = new Uint8Array(6000);
+    code.set([0, 97, 115, 109, 1, 0, 0, 0, 0, 0xe5, 0x2e, 1, 120, last]);
+    return new WebAssembly.Module(code);
+  });
+  try {
+    new WebAssembly.Module(new Uint8Array(5000));
+  } catch (error) {
+    console.log(new Set(modules).size, error instanceof WebAssembly.CompileError);
+  }
+`;
+/** The same, and ends before anything could be loaded. */
+const FIVE_AT_ONCE = `${FIVE}\nprocess.exit();`;
+
+/** Runs what compiles five modules; all of them must be served. */
+async function assertServed(command: readonly string[], script: string, args: string[] = []): Promise<void> {
+  const env = { WASM_CACHE_LOG: "trace", WASM_CACHE_ENGINE: "host", DENO_DIR: `${folder}/deno`, JSR_URL: registry.url };
+  const { code, stdout, stderr } = await runScript(command, script, args, env, folder);
+  const from = [...stderr.matchAll(/^wasm-module-cache: (\w+) [0-9a-f]{64} 6000 bytes/gm)].map(([, from]) => from);
+  assertEquals([code, stdout.trim()], [0, "5 true"], `${command} ${script}: ${stderr}`);
+  assertEquals(
+    from.sort(),
+    ["compiled", "compiled", "compiled", "memory", "memory"],
+    `${command} ${script}: ${stderr}`,
+  );
+}
+
+test("every entry works from JSR", options, async () => {
+  const { stdout } = await deno("run", "-A", "--no-lock", written("jsr.ts", everyEntry("jsr:@wasm/module-cache")));
+  assertStrictEquals(stdout.trim(), "compiled,disk true true");
+});
+
+test("register from JSR serves what is compiled at the import", options, async () => {
+  const flags = ["run", "-A", "--no-lock", "--preload", "jsr:@wasm/module-cache/register"];
+  await assertServed([process.execPath, ...flags], written("five.ts", FIVE));
+  const first = written("first.ts", `import "jsr:@wasm/module-cache/register";\n import "./five.ts";`);
+  await assertServed([process.execPath, "run", "-A", "--no-lock"], first);
+});
+
+test("every entry works from node_modules", missing(others.length > 0), async () => {
+  const path = written("npm.mjs", everyEntry("@wasm/module-cache"));
+  await Promise.all(others.map(async ([name, command]) => {
+    const { code, stdout, stderr } = await runScript(command, path, [], {}, folder);
+    assertEquals([code, stdout.trim()], [0, "compiled,disk true true"], `${name}: ${stderr}`);
+  }));
+});
+
+test("register from node_modules serves programs of both kinds", missing(others.length > 0), async () => {
+  const isNode = (name: string) => name.startsWith("Node");
+  const required = written("required.cjs", `require("@wasm/module-cache/register");\n${FIVE_AT_ONCE}`);
+  for (const [name, command] of others) {
+    await assertServed(command, required);
+    const preload = [isNode(name) ? "--import" : "--preload", "@wasm/module-cache/register"];
+    await assertServed([...command, ...preload], written("five.mjs", FIVE_AT_ONCE));
+  }
+});
+
+test("register serves in a bundle of Deno's", options, async () => {
+  const path = written("deno.ts", `import "jsr:@wasm/module-cache/register";\n${FIVE_AT_ONCE}`);
+  await deno("bundle", "--no-lock", "-o", `${folder}/deno.mjs`, path);
+  await assertServed([process.execPath, "run", "-A", "--no-lock"], `${folder}/deno.mjs`);
+});
+
+test("register serves in bundles of esbuild's, of both kinds", missing(node), async () => {
+  const input = written("input.mjs", `import "${ROOT}/register.ts";\n${FIVE_AT_ONCE}`);
+  const outputs = ["cjs", "esm"].map((format) => ({
+    format,
+    outfile: join(folder, `esbuild.${format === "esm" ? "mjs" : "cjs"}`),
+  }));
+  const build = written(
+    "build.mjs",
+    `
+    import { build, stop } from ${JSON.stringify(`file://${ROOT}/node_modules/esbuild-wasm/lib/main.js`)};
+    for (const output of ${JSON.stringify(outputs)}) {
+      await build({ entryPoints: [${
+      JSON.stringify(input)
+    }], bundle: true, platform: "node", logLevel: "error", ...output });
+    }
+    stop?.();
+  `,
+  );
+  const { code, stderr } = await runScript(node![1], build, [], {}, folder);
+  assertStrictEquals(code, 0, stderr);
+  for (const [, command] of others) for (const { outfile } of outputs) await assertServed(command, outfile);
+});
+
+test("register serves in bundles of Bun's", missing(bun), async () => {
+  const input = written("bun.mjs", `import "${ROOT}/register.ts";\n${FIVE_AT_ONCE}`);
+  for (const [format, [, command]] of [["esm", bun!], ...(node ? [["cjs", node] as const] : [])] as const) {
+    const output = `${folder}/bun.${format}.${format === "esm" ? "mjs" : "cjs"}`;
+    const args = [input, `--format=${format}`, `--target=${format === "esm" ? "bun" : "node"}`, `--outfile=${output}`];
+    const { code, stderr } = await runScript(bun![1], "build", args, {}, folder);
+    assertStrictEquals(code, 0, stderr);
+    await assertServed(command, output);
+  }
+});
+
+test("Binaryen in a bundle optimizes in the thread that asks, or in a worker that is named", missing(bun), async () => {
+  const input = written(
+    "optimize.mjs",
+    `
+    import { binaryenOptimizer } from "@wasm/module-cache/binaryen";
+    const { prepare } = binaryenOptimizer({ optimizeLevel: 0, worker: process.argv[2] });
+    const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+    const outputs = await Promise.all([prepare(code), prepare(code)]);
+    console.log(outputs.map((output) => output.length).join());
+  `,
+  );
+  const worker = written(
+    "worker.mjs",
+    `import { binaryenWorker } from "@wasm/module-cache/binaryen";\nbinaryenWorker();`,
+  );
+  const output = `${folder}/optimize`;
+  const built = await runScript(bun![1], "build", [input, worker, "--target=bun", `--outdir=${output}`], {}, folder);
+  assertStrictEquals(built.code, 0, built.stderr);
+  const runs = [[], [`${output}/worker.js`]].map((args) =>
+    runScript(bun![1], `${output}/optimize.js`, args, {}, folder)
+  );
+  const [alone, named] = await Promise.all(runs);
+  assertEquals([alone!.stdout.trim(), named!.stdout.trim(), named!.stderr], ["8,8", "8,8", ""]);
+  assertStrictEquals(alone!.stderr.match(/Cannot start Binaryen's worker/g)?.length, 1, alone!.stderr);
+  assert(alone!.code === 0 && named!.code === 0);
+});
