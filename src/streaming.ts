@@ -145,7 +145,7 @@ class Passing {
   ) {
     const { body, headers, url } = response;
     this.#maxBytes = maxCodeBytes;
-    this.#tooLong = tooLong(`Cannot ${act} ${nameOf(response)}`, maxCodeBytes);
+    this.#tooLong = tooLong(`Cannot ${act} ${url === "" ? "response" : shown(url)}`, maxCodeBytes);
     const expected = Number(headers.get("content-length"));
     // Only the network holds a response to its length; of an encoded body it is the length before decoding.
     if (url !== "" && expected > maxCodeBytes && !headers.has("content-encoding")) {
@@ -175,8 +175,7 @@ class Passing {
     try {
       const { done, value } = await this.#reader?.read() ?? { done: true };
       if (done) return undefined;
-      if (!isPlain(value)) await checkChunk(value);
-      const chunk = copyOf(viewOf(value));
+      const chunk = isPlain(value) ? copyOf(viewOf(value)) : await checkedCopy(value);
       if (this.#length + chunk.length > this.#maxBytes) throw this.#tooLong;
       this.#hasher.update(chunk);
       this.#keep(chunk);
@@ -218,21 +217,24 @@ export function tooLong(cannot: string, maxCodeBytes: number): RangeError {
   return new RangeError(`${cannot}: it has more than ${maxCodeBytes} bytes`);
 }
 
-/** By the internal slot, as the runtimes do it. */
-const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
+/** By the internal slots, as the runtimes do it. */
+const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
+const [kindOf, lengthOf] = [Symbol.toStringTag, "length"].map((name) =>
+  Object.getOwnPropertyDescriptor(TypedArray, name)!.get!
+) as [() => unknown, () => number];
 
 /** Tells whether every runtime takes a chunk: any Uint8Array, of whatever class, realm and memory, that has bytes. */
 function isPlain(chunk: unknown): boolean {
-  return kindOf.call(chunk) === "Uint8Array" && viewOf(chunk).length > 0;
+  return kindOf.call(chunk) === "Uint8Array" && lengthOf.call(chunk) > 0;
 }
 
 /**
  * Asks the runtime whether it takes a chunk: Deno takes no view but Uint8Array, Node and Bun take all, and Bun a
- * SharedArrayBuffer (seen on Deno 2.9, Bun 1.4, Node 22 to 26).
+ * SharedArrayBuffer; one that was transferred away is empty for Deno and Node (seen on Deno 2.9, Bun 1.4, Node 22 to 26).
  *
  * @throws What the runtime says of a chunk that it does not take.
  */
-async function checkChunk(chunk: unknown): Promise<void> {
+async function checkedCopy(chunk: unknown): Promise<Bytes> {
   const body = new ReadableStream({
     start(controller) {
       controller.enqueue(chunk);
@@ -246,4 +248,6 @@ async function checkChunk(chunk: unknown): Promise<void> {
     // A part of a module is none; so it was read.
     if (!(error instanceof native.CompileError)) throw error;
   }
+  const isEmpty = kindOf.call(chunk) !== undefined && lengthOf.call(chunk) === 0;
+  return isEmpty ? new Uint8Array() : copyOf(viewOf(chunk));
 }

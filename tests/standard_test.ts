@@ -230,6 +230,14 @@ test(
         assert(compiled instanceof WebAssembly.Module);
       });
     }
+    // One without bytes, or that has none any more, adds none.
+    const detached = Uint8Array.of(1, 2, 3);
+    structuredClone(detached, { transfer: [detached.buffer] });
+    for (const empty of [new Uint8Array(), new ArrayBuffer(0), detached]) {
+      const expected = await native.compileStreaming!(chunked(empty, EMPTY_MODULE)).catch((error) => error);
+      const found = await new ModuleCache().compileStreaming(chunked(empty, EMPTY_MODULE)).catch((error) => error);
+      assertStrictEquals(found.constructor, expected.constructor);
+    }
     // What all three take, and none.
     for (const name of ["Uint8Array", "Buffer", "subclass", "other realm", "shared", "resizable"]) {
       assert(
@@ -267,6 +275,8 @@ test("a body that is longer than the limit is refused and let go, by all streami
     }
     assertEquals(cache.stats().memoryEntries, 0);
   }
+  assertThrows(() => new ModuleCache({ maxCodeBytes: -1 }), RangeError);
+  assertThrows(() => new ModuleCache({ maxCodeBytes: "1" as never }), TypeError);
   // As long as the limit is not longer.
   const exact = new ModuleCache({ maxCodeBytes: PROBE.length });
   assert(await exact.compileStreaming(response(PROBE)));
