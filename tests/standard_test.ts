@@ -1,7 +1,7 @@
 // The calls of the `WebAssembly` namespace over a cache.
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { ModuleCache, prepared } from "@wasm/module-cache";
+import { hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
@@ -141,6 +141,18 @@ test("a sender that uses the memory of its chunks again gets what it sent", opti
     const module = await cache.compileStreaming(new Response(body(), { headers: WASM }));
     assertStrictEquals(await cache.compile(code), module);
     assertStrictEquals(cache.stats().compiled, 1);
+    at = 0;
+    // An engine that keeps the chunks till the end gets what was sent, too.
+    let chunks: Uint8Array[] = [];
+    const keeping = {
+      ...hostEngine(),
+      compileStreaming: async (response: Response) => {
+        chunks = await Array.fromAsync(response.body!);
+        return await native.compile(code);
+      },
+    };
+    await new ModuleCache({ engine: keeping }).compileStreaming(new Response(body(), { headers: WASM }));
+    assertEquals(Buffer.concat(chunks).equals(code), true);
     at = 0;
     const received = await new ModuleCache({ engine: new TextEngine() }).compileStreaming(
       new Response(body(), { headers: WASM }),
