@@ -96,6 +96,8 @@ export interface ReceiveOptions {
   readonly act: "compile" | "load";
   /** Compiles on the way, where the engine can. */
   readonly compiles: boolean;
+  /** Is told what the sender failed with, where that is what ends it. */
+  readonly onBreak?: (error: unknown) => void;
 }
 
 /**
@@ -107,11 +109,11 @@ export interface ReceiveOptions {
 export async function receive<M>(
   context: Context<M>,
   response: Response,
-  { act, compiles }: ReceiveOptions,
+  options: ReceiveOptions,
 ): Promise<Received<M>> {
   const { engine } = context;
-  const passing = new Passing(response, context, act);
-  if (!compiles || !keepsCode(engine) || !engine.compileStreaming) {
+  const passing = new Passing(response, context, options);
+  if (!options.compiles || !keepsCode(engine) || !engine.compileStreaming) {
     while (await passing.next());
     return await passing.received();
   }
@@ -132,6 +134,7 @@ class Passing {
   readonly #hasher;
   readonly #reader: ReadableStreamDefaultReader<unknown> | undefined;
   readonly #maxBytes: number;
+  readonly #onBreak: (error: unknown) => void;
   readonly #tooLong: RangeError;
   #code: Bytes;
   #length = 0;
@@ -141,9 +144,10 @@ class Passing {
   constructor(
     response: Response,
     { maxCodeBytes, platform }: Pick<Context<unknown>, "maxCodeBytes" | "platform">,
-    act: ReceiveOptions["act"],
+    { act, onBreak = () => {} }: ReceiveOptions,
   ) {
     const { body, headers, url } = response;
+    this.#onBreak = onBreak;
     this.#maxBytes = maxCodeBytes;
     this.#tooLong = tooLong(`Cannot ${act} ${url === "" ? "response" : shown(url)}`, maxCodeBytes);
     const expected = Number(headers.get("content-length"));
@@ -173,7 +177,7 @@ class Passing {
   /** The next chunk, in memory of its own: its sender may use his again, and whoever compiles it does what he likes. */
   async next(): Promise<Bytes | undefined> {
     try {
-      const { done, value } = await this.#reader?.read() ?? { done: true };
+      const { done, value } = await this.#read();
       if (done) return undefined;
       const chunk = isPlain(value) ? copyOf(viewOf(value)) : await checkedCopy(value);
       if (this.#length + chunk.length > this.#maxBytes) throw this.#tooLong;
@@ -183,6 +187,15 @@ class Passing {
     } catch (error) {
       this.failure = { error };
       this.cancel();
+      throw error;
+    }
+  }
+
+  async #read(): Promise<{ done: boolean; value?: unknown }> {
+    try {
+      return await this.#reader?.read() ?? { done: true };
+    } catch (error) {
+      this.#onBreak(error);
       throw error;
     }
   }
