@@ -96,6 +96,8 @@ export interface ReceiveOptions {
   readonly act: "compile" | "load";
   /** Compiles on the way, where the engine can. */
   readonly compiles: boolean;
+  /** Is told what the sender failed with, where that is what ends it. */
+  readonly onBreak?: () => void;
 }
 
 /**
@@ -107,11 +109,11 @@ export interface ReceiveOptions {
 export async function receive<M>(
   context: Context<M>,
   response: Response,
-  { act, compiles }: ReceiveOptions,
+  options: ReceiveOptions,
 ): Promise<Received<M>> {
   const { engine } = context;
-  const passing = new Passing(response, context, act);
-  if (!compiles || !keepsCode(engine) || !engine.compileStreaming) {
+  const passing = new Passing(response, context, options);
+  if (!options.compiles || !keepsCode(engine) || !engine.compileStreaming) {
     while (await passing.next());
     return await passing.received();
   }
@@ -132,6 +134,7 @@ class Passing {
   readonly #hasher;
   readonly #reader: ReadableStreamDefaultReader<unknown> | undefined;
   readonly #maxBytes: number;
+  readonly #onBreak: () => void;
   readonly #tooLong: RangeError;
   #code: Bytes;
   #length = 0;
@@ -141,11 +144,12 @@ class Passing {
   constructor(
     response: Response,
     { maxCodeBytes, platform }: Pick<Context<unknown>, "maxCodeBytes" | "platform">,
-    act: ReceiveOptions["act"],
+    { act, onBreak = () => {} }: ReceiveOptions,
   ) {
     const { body, headers, url } = response;
+    this.#onBreak = onBreak;
     this.#maxBytes = maxCodeBytes;
-    this.#tooLong = tooLong(`Cannot ${act} ${nameOf(response)}`, maxCodeBytes);
+    this.#tooLong = tooLong(`Cannot ${act} ${url === "" ? "response" : shown(url)}`, maxCodeBytes);
     const expected = Number(headers.get("content-length"));
     // Only the network holds a response to its length; of an encoded body it is the length before decoding.
     if (url !== "" && expected > maxCodeBytes && !headers.has("content-encoding")) {
@@ -173,16 +177,24 @@ class Passing {
   /** The next chunk, in memory of its own: its sender may use his again, and whoever compiles it does what he likes. */
   async next(): Promise<Bytes | undefined> {
     try {
-      const { done, value } = await this.#reader?.read() ?? { done: true };
+      const { done, value } = await this.#read();
       if (done) return undefined;
-      if (!isPlain(value)) await checkChunk(value);
-      const chunk = copyOf(viewOf(value));
+      const chunk = isPlain(value) ? copyOf(viewOf(value)) : await checkedCopy(value);
       if (this.#length + chunk.length > this.#maxBytes) throw this.failure = this.#tooLong;
       this.#hasher.update(chunk);
       this.#keep(chunk);
       return chunk;
     } catch (error) {
       this.cancel();
+      throw error;
+    }
+  }
+
+  async #read(): Promise<{ done: boolean; value?: unknown }> {
+    try {
+      return await this.#reader?.read() ?? { done: true };
+    } catch (error) {
+      this.#onBreak();
       throw error;
     }
   }
@@ -217,21 +229,24 @@ export function tooLong(cannot: string, maxCodeBytes: number): RangeError {
   return new RangeError(`${cannot}: it has more than ${maxCodeBytes} bytes`);
 }
 
-/** By the internal slot, as the runtimes do it. */
-const kindOf = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
+/** By the internal slots, as the runtimes do it. */
+const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
+const [kindOf, lengthOf] = [Symbol.toStringTag, "length"].map((name) =>
+  Object.getOwnPropertyDescriptor(TypedArray, name)!.get!
+) as [() => unknown, () => number];
 
 /** Tells whether every runtime takes a chunk: any Uint8Array, of whatever class, realm and memory, that has bytes. */
 function isPlain(chunk: unknown): boolean {
-  return kindOf.call(chunk) === "Uint8Array" && viewOf(chunk).length > 0;
+  return kindOf.call(chunk) === "Uint8Array" && lengthOf.call(chunk) > 0;
 }
 
 /**
  * Asks the runtime whether it takes a chunk: Deno takes no view but Uint8Array, Node and Bun take all, and Bun a
- * SharedArrayBuffer (seen on Deno 2.9, Bun 1.4, Node 22 to 26).
+ * SharedArrayBuffer; one that was transferred away is empty for Deno and Node (seen on Deno 2.9, Bun 1.4, Node 22 to 26).
  *
  * @throws What the runtime says of a chunk that it does not take.
  */
-async function checkChunk(chunk: unknown): Promise<void> {
+async function checkedCopy(chunk: unknown): Promise<Bytes> {
   const body = new ReadableStream({
     start(controller) {
       controller.enqueue(chunk);
@@ -245,4 +260,6 @@ async function checkChunk(chunk: unknown): Promise<void> {
     // A part of a module is none; so it was read.
     if (!(error instanceof native.CompileError)) throw error;
   }
+  const isEmpty = kindOf.call(chunk) !== undefined && lengthOf.call(chunk) === 0;
+  return isEmpty ? new Uint8Array() : copyOf(viewOf(chunk));
 }

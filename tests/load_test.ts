@@ -256,12 +256,17 @@ test("where nobody answers, what is kept is used, with a warning", options, asyn
 });
 
 /** What becomes of a second load when the server answers it so: "kept", with a warning, or the error. */
-async function second(cacheControl: string, status: number | "down", load: LoadOptions = {}): Promise<string> {
+async function second(
+  cacheControl: string,
+  status: number | "breaks" | "down",
+  load: LoadOptions = {},
+): Promise<string> {
   return await inDirectory((directory) => {
     let isFirst = true;
     return withServer(() => {
-      const answer = isFirst ? { headers: { ...STALE, "cache-control": cacheControl }, body: PROBE } : {};
-      const answered = { ...answer, status: isFirst || status === "down" ? 200 : status };
+      const whole = { headers: { ...STALE, "cache-control": cacheControl }, body: PROBE };
+      const broken = { headers: WASM, body: PROBE, breaksAt: 8 };
+      const answered = isFirst ? whole : typeof status === "number" ? { status } : broken;
       isFirst = false;
       return answered;
     }, async ({ url, stop }) => {
@@ -291,9 +296,12 @@ test("where the server fails, what is kept is used as it allows", options, async
     assertEquals(await second("max-age=0, stale-if-error=86400", status), "error");
   }
   assertEquals(await second("max-age=0, stale-if-error=86400", 503, { cache: "no-cache" }), "error");
-  assertEquals(await second("max-age=0, stale-if-error=0", "down"), "kept");
+  for (const gone of ["down", "breaks"] as const) {
+    assertEquals([gone, await second("max-age=0, stale-if-error=0", gone)], [gone, "kept"]);
+    assertEquals([gone, await second("max-age=0, must-revalidate", gone)], [gone, "error"]);
+    assertEquals([gone, await second("max-age=0", gone, { cache: "no-cache" })], [gone, "error"]);
+  }
   assertEquals(await second("no-cache", "down"), "kept");
-  assertEquals(await second("max-age=0, must-revalidate", "down"), "error");
 });
 
 /** Tells whether a response is fresh some ms after it came. */

@@ -1,7 +1,7 @@
 // The calls of the `WebAssembly` namespace over a cache.
 
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { ModuleCache, prepared } from "@wasm/module-cache";
+import { hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
@@ -142,6 +142,18 @@ test("a sender that uses the memory of its chunks again gets what it sent", opti
     assertStrictEquals(await cache.compile(code), module);
     assertStrictEquals(cache.stats().compiled, 1);
     at = 0;
+    // An engine that keeps the chunks till the end gets what was sent, too.
+    let chunks: Uint8Array[] = [];
+    const keeping = {
+      ...hostEngine(),
+      compileStreaming: async (response: Response) => {
+        chunks = await Array.fromAsync(response.body!);
+        return await native.compile(code);
+      },
+    };
+    await new ModuleCache({ engine: keeping }).compileStreaming(new Response(body(), { headers: WASM }));
+    assertEquals(Buffer.concat(chunks).equals(code), true);
+    at = 0;
     const received = await new ModuleCache({ engine: new TextEngine() }).compileStreaming(
       new Response(body(), { headers: WASM }),
     );
@@ -230,6 +242,14 @@ test(
         assert(compiled instanceof WebAssembly.Module);
       });
     }
+    // One without bytes, or that has none any more, adds none.
+    const detached = Uint8Array.of(1, 2, 3);
+    structuredClone(detached, { transfer: [detached.buffer] });
+    for (const empty of [new Uint8Array(), new ArrayBuffer(0), detached]) {
+      const expected = await native.compileStreaming!(chunked(empty, EMPTY_MODULE)).catch((error) => error);
+      const found = await new ModuleCache().compileStreaming(chunked(empty, EMPTY_MODULE)).catch((error) => error);
+      assertStrictEquals(found.constructor, expected.constructor);
+    }
     // What all three take, and none.
     for (const name of ["Uint8Array", "Buffer", "subclass", "other realm", "shared", "resizable"]) {
       assert(
@@ -267,6 +287,8 @@ test("a body that is longer than the limit is refused and let go, by all streami
     }
     assertEquals(cache.stats().memoryEntries, 0);
   }
+  assertThrows(() => new ModuleCache({ maxCodeBytes: -1 }), RangeError);
+  assertThrows(() => new ModuleCache({ maxCodeBytes: "1" as never }), TypeError);
   // As long as the limit is not longer.
   const exact = new ModuleCache({ maxCodeBytes: PROBE.length });
   assert(await exact.compileStreaming(response(PROBE)));

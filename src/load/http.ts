@@ -38,6 +38,8 @@ export class HttpLoad<M> {
   readonly #shelf: Shelf;
   readonly #options: HttpOptions;
   #redirects = 0;
+  /** A server failed in the middle of a body. */
+  #isBroken = false;
 
   /** Touches nothing yet. */
   constructor(context: Context<M>, shelf: Shelf, options: HttpOptions) {
@@ -94,8 +96,8 @@ export class HttpLoad<M> {
 
   /** Asks whether what is kept has changed; it is the answer where it has not, or where the server gives none. */
   async #ask(url: string, note: Note, kept: () => Promise<M>): Promise<M> {
-    const { context, policy } = { context: this.#context, policy: note.policy! };
-    const { now } = context.platform;
+    const policy = note.policy!;
+    const { now } = this.#context.platform;
     const isBetter = async (status?: number) =>
       this.#options.mode === "default" && await isBetterThan(status, policy, now);
     let response;
@@ -113,7 +115,12 @@ export class HttpLoad<M> {
       await response.body?.cancel();
       return await this.#useStale(url, kept, new Error(`the server answered ${response.status}`));
     }
-    if (response.status !== 304) return await this.#take(url, response);
+    try {
+      if (response.status !== 304) return await this.#take(url, response);
+    } catch (error) {
+      if (!this.#isBroken || this.#options.signal.aborted || !(await isBetter())) throw error;
+      return await this.#useStale(url, kept, error);
+    }
     const module = await kept();
     await this.#shelf.keepNote(url, { ...note, policy: (await revalidated(policy, response, now)).policy });
     return module;
@@ -150,7 +157,11 @@ export class HttpLoad<M> {
   }
 
   async #receive(url: string, response: Response, policy: Note["policy"]): Promise<M> {
-    const received = await receive(this.#context, response, { act: "load", compiles: true });
+    const received = await receive(this.#context, response, {
+      act: "load",
+      compiles: true,
+      onBreak: () => this.#isBroken = true,
+    });
     const { code, codeDigest } = received;
     const digest = toHex(codeDigest);
     const pin = await checkPins({ code, digest }, this.#options.pins, shown(url));

@@ -15,7 +15,9 @@ import { say, type Settings } from "./settings.ts";
 export function optionsOf(settings: Settings, engine: Engine, paysOnDisk: boolean): ModuleCacheOptions {
   const { maxDiskBytes, readOnly, secretFile, strict } = settings;
   const directory = settings.directory ?? (paysOnDisk ? settings.usualDirectory : undefined);
-  const options = { engine, maxDiskBytes, readOnly, strict, onWarning: teller(settings) };
+  // The runtime takes code of any length.
+  const limits = { maxCodeBytes: Infinity, maxDiskBytes };
+  const options = { engine, ...limits, readOnly, strict, onWarning: teller(settings) };
   if (directory === undefined || secretFile === undefined) return { ...options, directory };
   try {
     return { ...options, directory, secret: secretIn(secretFile) };
