@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { type Registry, startRegistry } from "./_registry.ts";
 import { type Ended, ROOT, runScript, runtimes, thisRuntime } from "./_tools.ts";
 
@@ -20,6 +21,9 @@ const missing = (found: unknown) => ({
   ...options,
   skip: options.skip || (found ? false : "needs the test task, which knows the runtimes"),
 });
+
+/** This tree, as an import names it. */
+const TREE = ROOT.replaceAll("\\", "/");
 
 /** Where the package is used: nothing of this tree is near. */
 let folder = "";
@@ -133,8 +137,14 @@ async function assertServed(command: readonly string[], script: string, args: st
 }
 
 test("every entry works from JSR", options, async () => {
-  const { stdout } = await deno("run", "-A", "--no-lock", written("jsr.ts", everyEntry("jsr:@wasm/module-cache")));
+  const { stdout, stderr } = await deno(
+    "run",
+    "-A",
+    "--no-lock",
+    written("jsr.ts", everyEntry("jsr:@wasm/module-cache")),
+  );
   assertStrictEquals(stdout.trim(), "compiled,disk true true");
+  assert(!stderr.includes("Cannot start"), stderr);
 });
 
 test("register from JSR serves what is compiled at the import", options, async () => {
@@ -149,6 +159,7 @@ test("every entry works from node_modules", missing(others.length > 0), async ()
   await Promise.all(others.map(async ([name, command]) => {
     const { code, stdout, stderr } = await runScript(command, path, [], {}, folder);
     assertEquals([code, stdout.trim()], [0, "compiled,disk true true"], `${name}: ${stderr}`);
+    assert(!stderr.includes("Cannot start"), stderr);
   }));
 });
 
@@ -169,7 +180,7 @@ test("register serves in a bundle of Deno's", options, async () => {
 });
 
 test("register serves in bundles of esbuild's, of both kinds", missing(node), async () => {
-  const input = written("input.mjs", `import "${ROOT}/register.ts";\n${FIVE_AT_ONCE}`);
+  const input = written("input.mjs", `import "${TREE}/register.ts";\n${FIVE_AT_ONCE}`);
   const outputs = ["cjs", "esm"].map((format) => ({
     format,
     outfile: join(folder, `esbuild.${format === "esm" ? "mjs" : "cjs"}`),
@@ -177,7 +188,7 @@ test("register serves in bundles of esbuild's, of both kinds", missing(node), as
   const build = written(
     "build.mjs",
     `
-    import { build, stop } from ${JSON.stringify(`file://${ROOT}/node_modules/esbuild-wasm/lib/main.js`)};
+    import { build, stop } from ${JSON.stringify(pathToFileURL(`${ROOT}/node_modules/esbuild-wasm/lib/main.js`).href)};
     for (const output of ${JSON.stringify(outputs)}) {
       await build({ entryPoints: [${
       JSON.stringify(input)
@@ -192,7 +203,7 @@ test("register serves in bundles of esbuild's, of both kinds", missing(node), as
 });
 
 test("register serves in bundles of Bun's", missing(bun), async () => {
-  const input = written("bun.mjs", `import "${ROOT}/register.ts";\n${FIVE_AT_ONCE}`);
+  const input = written("bun.mjs", `import "${TREE}/register.ts";\n${FIVE_AT_ONCE}`);
   for (const [format, [, command]] of [["esm", bun!], ...(node ? [["cjs", node] as const] : [])] as const) {
     const output = `${folder}/bun.${format}.${format === "esm" ? "mjs" : "cjs"}`;
     const args = [input, `--format=${format}`, `--target=${format === "esm" ? "bun" : "node"}`, `--outfile=${output}`];
