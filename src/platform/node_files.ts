@@ -86,12 +86,16 @@ export function builtin<K extends keyof Builtins>(name: K): Builtins[K] {
 /** Locks an open file of that path: `true` taken, `false` held elsewhere; throws where it cannot lock at all. */
 export type LockDescriptor = (descriptor: number, path: string) => boolean;
 
+/** Takes over an open file that is locked. */
+export type HoldDescriptor = (descriptor: number) => Lock;
+
 /**
  * Files of Node and Bun.
  *
  * @param lockDescriptor How to lock, or `undefined` where the runtime cannot.
+ * @param holdDescriptor How to keep a lock, where it is not enough to keep the file open.
  */
-export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
+export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldDescriptor = holdOpen): Files {
   return {
     resolve,
     access,
@@ -105,7 +109,7 @@ export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
       stat: (path, follow) => map(call<NodeFs.Stats>(follow ? "stat" : "lstat", path), statOf),
       list: (path) => call("readdir", path),
       userId: () => nodeProcess().geteuid?.(),
-      ...(lockDescriptor ? { lock: (path) => lock(path, lockDescriptor) } : {}),
+      ...(lockDescriptor ? { lock: (path) => lock(path, lockDescriptor, holdDescriptor) } : {}),
     }),
     rename: (from, to) => call("rename", from, to),
     remove: (path) => call("unlink", path),
@@ -197,7 +201,11 @@ function identityOf({ ino, mtimeMs: modifiedMs, size }: NodeFs.Stats): { identit
   return { identity: [size, modifiedMs, ino].join(), modifiedMs };
 }
 
-function lock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {
+function holdOpen(descriptor: number): Lock {
+  return { release: () => builtin("node:fs").closeSync(descriptor) };
+}
+
+function lock(path: string, lockDescriptor: LockDescriptor, hold: HoldDescriptor): Lock | undefined {
   const fs = builtin("node:fs");
   const descriptor = fs.openSync(path, flags("O_RDWR"));
   let locked = false;
@@ -206,5 +214,5 @@ function lock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {
   } finally {
     if (!locked) fs.closeSync(descriptor);
   }
-  return locked ? { release: () => fs.closeSync(descriptor) } : undefined;
+  return locked ? hold(descriptor) : undefined;
 }
