@@ -108,6 +108,8 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
       chmod: (path, mode) => call("chmod", path, mode),
       stat: (path, follow) => map(call<NodeFs.Stats>(follow ? "stat" : "lstat", path), statOf),
       list: (path) => call("readdir", path),
+      realPath: (path) => call("realpath", path),
+      readLink: (path) => call("readlink", path),
       userId: () => nodeProcess().geteuid?.(),
       ...(lockDescriptor ? { lock: (path) => lock(path, lockDescriptor, holdDescriptor) } : {}),
     }),
@@ -138,6 +140,7 @@ function access(path: string): Access {
 type Call =
   | "chmod"
   | "close"
+  | "fchmod"
   | "fstat"
   | "lstat"
   | "lutimes"
@@ -146,6 +149,8 @@ type Call =
   | "read"
   | "readdir"
   | "readFile"
+  | "readlink"
+  | "realpath"
   | "rename"
   | "rmdir"
   | "stat"
@@ -185,6 +190,7 @@ function handle(descriptor: number): Handle {
   const advance = (count: number) => (at += count, count);
   return {
     stat: map(call<NodeFs.Stats>("fstat", descriptor), statOf),
+    chmod: (mode) => call("fchmod", descriptor, mode),
     read: (into) => map(call<number>("read", descriptor, into, 0, into.length, at), advance),
     write: (bytes) => call("write", descriptor, bytes, 0, bytes.length, null),
     close: call("close", descriptor),
