@@ -22,6 +22,8 @@ export interface DirectoryOptions {
   readonly readOnly: boolean;
   /** Never makes it: who removed it meant that. */
   readonly mustExist?: boolean;
+  /** Machine code is kept here: nothing is read or written where others can change it. */
+  readonly isNative?: boolean;
 }
 
 /** Why something must not be done; the fault is absent where that was the caller's wish. */
@@ -39,22 +41,36 @@ const CACHEDIR_TAG = toUtf8(
 
 /** A directory that a cache was given. */
 export class Directory {
-  /** Path of the directory itself. */
-  readonly path: string;
-  /** Path of all that this format version owns. */
-  readonly root: string;
-  /** Path for files not yet published. */
-  readonly temporary: string;
   readonly #files: Files;
   readonly #options: DirectoryOptions;
+  #path: string;
+  /** The links on the way were followed, and all folders found to be there and trustworthy. */
+  #isKnown = false;
 
   /** Touches nothing yet. */
   constructor(files: Files, options: DirectoryOptions) {
-    this.path = options.path;
-    this.root = `${options.path}/v${FORMAT_VERSION}`;
-    this.temporary = `${this.root}/tmp`;
+    this.#path = options.path;
     this.#files = files;
     this.#options = options;
+  }
+
+  /** Path of the directory itself; of what its links lead to, once machine code was looked for. */
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Path of all that this format version owns. */
+  get root(): string {
+    return `${this.#path}/v${FORMAT_VERSION}`;
+  }
+
+  get #lockFolder(): string {
+    return `${this.root}/locks`;
+  }
+
+  /** Path for files not yet published. */
+  get temporary(): string {
+    return `${this.root}/tmp`;
   }
 
   /** Tells why nothing may be read, without touching the disk; `undefined` where it can be tried. */
@@ -69,21 +85,64 @@ export class Directory {
   }
 
   /**
-   * Tells why machine code must not be loaded from here: somebody else could have put it there.
+   * Tells why machine code must not be loaded from here: somebody else could have put it there, or put another directory
+   * in the place of this one. What is not there yet is nobody's.
    *
-   * @param below Path of an entry below the root; what is not there yet is nobody's.
+   * @param entry Path of an entry below the root, of which the folders are looked at: the entry itself is, once it is open.
    */
-  *mustNotTrust(below = ""): Operation<Refusal | undefined> {
-    const places = [this.path, this.root];
-    for (const part of below.split("/")) if (part) places.push(`${places.at(-1)}/${part}`);
-    for (const place of places) {
-      try {
-        const reason = yield* perform(this.#files.exposure(place, place === this.path));
-        if (reason) return untrusted(place, reason);
-      } catch (error) {
-        return isMissing(error) ? undefined : untrusted(place, systemCode(error), error);
-      }
+  *mustNotTrust(entry = ""): Operation<Refusal | undefined> {
+    try {
+      yield* this.#inspect(entry, !this.#isKnown || entry === "");
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      return { reason: error.message, fault: error };
     }
+  }
+
+  /**
+   * Makes sure that machine code can be written here; for other directories it does nothing.
+   *
+   * @param entry Path of an entry below the root.
+   * @throws {CacheError} `UNTRUSTED`; and the platform's own error.
+   */
+  *secure(entry = ""): Operation<void> {
+    if (this.#options.isNative) yield* this.#inspect(entry, true);
+  }
+
+  /** @param isThorough Not only what an entry is in: also the way to the directory, and the folders that writers use. */
+  *#inspect(entry: string, isThorough: boolean): Operation<void> {
+    let isWhole = isThorough && (yield* this.#locate());
+    const writers = isThorough ? [this.temporary, this.#lockFolder] : [];
+    for (const place of [this.path, this.root, ...writers]) isWhole = (yield* this.#isThere(place)) && isWhole;
+    this.#isKnown ||= isWhole;
+    let place = this.root;
+    for (const folder of entry.split("/").slice(0, -1)) yield* this.#isThere(place += `/${folder}`);
+  }
+
+  /** Follows links, once; gives whether the directory is there. */
+  *#locate(): Operation<boolean> {
+    try {
+      const { path, exposure } = yield* perform(this.#files.locate(this.path));
+      if (exposure) throw untrusted(this.path, exposure);
+      this.#path = path;
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error instanceof CacheError ? error : untrusted(this.path, systemCode(error), error);
+    }
+  }
+
+  /** Whether a folder is there; throws where it must not be trusted. */
+  *#isThere(place: string): Operation<boolean> {
+    let exposure;
+    try {
+      exposure = yield* perform(this.#files.exposure(place));
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw untrusted(place, systemCode(error), error);
+    }
+    if (exposure) throw untrusted(place, exposure);
+    return true;
   }
 
   /**
@@ -97,6 +156,7 @@ export class Directory {
     const refusal = this.mustNotWrite ?? (yield* this.#tryToWrite());
     if (!refusal) return { disk: "read-write" };
     const { reason } = refusal;
+    if (refusal.fault?.code === "UNTRUSTED") return { disk: "off", reason };
     try {
       yield* perform(this.#files.list(this.path));
       return { disk: "read-only", reason };
@@ -110,12 +170,15 @@ export class Directory {
 
   /** Takes a step that needs the directory; where that is missing, makes it and takes the step again. */
   *within<T>(effect: Effect<T>): Operation<T> {
+    yield* this.secure();
     try {
       return yield* perform(effect);
     } catch (error) {
       if (systemCode(error) !== "ENOENT") throw error;
     }
     yield* this.makeFolders();
+    // Somebody else may have been faster.
+    yield* this.secure();
     return yield* perform(effect);
   }
 
@@ -141,7 +204,7 @@ export class Directory {
     yield* perform(this.#files.makeDirectory(this.root));
     yield* this.#tag(`${this.path}/CACHEDIR.TAG`);
     yield* perform(this.#files.makeDirectory(this.temporary));
-    yield* perform(this.#files.makeDirectory(`${this.root}/locks`));
+    yield* perform(this.#files.makeDirectory(this.#lockFolder));
   }
 
   /**
@@ -212,9 +275,9 @@ export class Directory {
   }
 }
 
-function untrusted(path: string, reason: string, cause?: unknown): Refusal {
-  const fault = new CacheError("UNTRUSTED", `Cannot trust ${path}: ${reason}`, { path, cause });
-  return { reason: fault.message, fault };
+/** Somebody else could have made, or could change, what is there. */
+export function untrusted(path: string, reason: string, cause?: unknown): CacheError {
+  return new CacheError("UNTRUSTED", `Cannot trust ${path}: ${reason}`, { path, cause });
 }
 
 /** Tells whether nothing is there: no such file, or a file where a directory would be. */
@@ -227,8 +290,9 @@ export function isForeign(error: unknown): boolean {
   return ["ELOOP", "EMLINK", "ENXIO"].includes(systemCode(error));
 }
 
-/** A fault of the file system, with the runtime's own error as its cause. */
+/** A fault of the file system, with the runtime's own error as its cause; what is a fault of the cache already stays that. */
 export function ioFault(act: string, path: string, cause: unknown): CacheError {
+  if (cause instanceof CacheError) return cause;
   return new CacheError("IO", `Cannot ${act} ${path}: ${systemCode(cause)}`, { path, cause });
 }
 

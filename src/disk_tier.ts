@@ -2,13 +2,13 @@
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { xxh3 } from "./checksum.ts";
-import { type Directory, ioFault, isForeign, isMissing } from "./directory.ts";
-import { forEach, type Operation, perform } from "./effect.ts";
+import { type Directory, ioFault, isForeign, isMissing, untrusted } from "./directory.ts";
+import { CannotWait, forEach, type Operation, perform } from "./effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
 import { CacheError, systemCode } from "./errors.ts";
 import type { Housekeeping, Written } from "./housekeeping.ts";
 import { ENTRY_NAME, PREFIX_NAME } from "./key.ts";
-import type { Bytes, Files, Platform } from "./platform/platform.ts";
+import type { Bytes, Files, OpenFile, Platform } from "./platform/platform.ts";
 import { HOUR_MS } from "./prune.ts";
 
 /** Where an entry is, and what its header must say. */
@@ -33,6 +33,8 @@ export interface DiskTierParts {
   readonly directory: Directory;
   /** Makes room. */
   readonly housekeeping: Housekeeping;
+  /** Bytes that the largest entry can have. */
+  readonly maxBytes: number;
   /** Signs entries. */
   readonly secret?: Bytes | CryptoKey;
   /** Payloads are machine code: the faster checksum, which finds damage but not intent, is not enough. */
@@ -62,36 +64,35 @@ export class DiskTier {
    * @param address Which entry.
    * @param options What the payload must be.
    * @returns The payload, or what is wrong with the entry, or `undefined` where there is none.
-   * @throws {CacheError} `IO` when an entry may be there but cannot be read.
+   * @throws {CacheError} `IO` when an entry may be there but cannot be read; `UNTRUSTED` when others could have made it.
    * @throws {CannotWait} In a synchronous run that would have to check an HMAC by a `CryptoKey`.
    */
   *read(address: Address, { copy, isCode = false }: ReadOptions = {}): Operation<Bytes | CacheError | undefined> {
     const path = this.#pathOf(address);
     const { files, secret } = this.#parts;
-    const macLength = secret ? MAC_BYTES : 0;
-    const bodyLength = (head: Bytes, size: number) => {
-      const header = decodeHeader(head, size);
-      if (typeof header === "string" || copy) return 0;
-      // Without the secret the HMAC comes with the body; with it, only a signed entry is worth reading.
-      return secret && !header.isSigned ? 0 : size - HEADER_BYTES - macLength;
+    const headLength = HEADER_BYTES + (secret ? MAC_BYTES : 0);
+    let header!: Header;
+    const check = function* (this: DiskTier, head: Bytes, file: OpenFile): Operation<number> {
+      header = yield* this.#checkHead(path, head, file, address);
+      if (copy || isCode) checkCode(path, header);
+      return copy ? 0 : this.#bodyLength(path, header);
     };
     let parts;
     try {
-      parts = yield* perform(files.read(path, HEADER_BYTES + macLength, bodyLength));
+      parts = yield* perform(files.read(path, headLength, check.bind(this)));
     } catch (error) {
       if (isMissing(error)) return undefined;
-      if (isForeign(error)) return corrupt(path, `it is no file: ${systemCode(error)}`);
-      throw ioFault("read entry", path, error);
+      return this.#unreadable(path, error);
     }
-    const header = decodeHeader(parts.head, parts.size);
-    if (typeof header === "string") return corrupt(path, header);
-    const payload = header.isSigned && !secret ? parts.body.slice(MAC_BYTES) : parts.body;
-    const wrong = (yield* this.#headerFault(header, parts.head, address)) ??
-      (copy || isCode ? codeFault(header) : undefined) ??
-      (copy ? undefined : yield* this.#payloadFault(header, payload, isCode));
-    if (wrong) return corrupt(path, wrong);
+    if (copy === undefined) {
+      // The HMAC that nobody here can check comes before the payload.
+      const payload = header.isSigned && !secret ? parts.body.slice(MAC_BYTES) : parts.body;
+      const wrong = yield* this.#payloadFault(header, payload, isCode);
+      if (wrong) return corrupt(path, wrong);
+      copy = payload;
+    }
     yield* this.#noteUse(path, parts.modifiedMs);
-    return copy ?? payload;
+    return copy;
   }
 
   /**
@@ -100,10 +101,12 @@ export class DiskTier {
    * @param options `isCode`: the payload must be the code itself.
    * @returns Whether it was written, and a fault of making room for it that did not hinder that.
    * @throws {CacheError} `IO` when it cannot, `LIMIT` when there is no room for it, `CORRUPT` when the payload is not the
-   * code that it must be; nothing is left behind then.
+   * code that it must be, `UNTRUSTED` where others could change machine code; nothing is left behind then.
    */
   *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Written> {
     const { directory, housekeeping, platform, secret, isNative } = this.#parts;
+    yield* writing(this.#pathOf(address), directory.secure(address.path));
+    // Links were followed then.
     const path = this.#pathOf(address);
     // Of these very bytes, whatever was computed before: an entry that says of others what they are gives a wrong module.
     const payloadSha256 = yield* perform(platform.sha256(payload));
@@ -118,13 +121,8 @@ export class DiskTier {
       payloadXxh3: isCode || secret || isNative ? undefined : yield* perform(xxh3(payload)),
       isSigned: secret !== undefined,
     });
-    return yield* housekeeping.writeWithin(head.length + payload.length, function* () {
-      try {
-        yield* directory.replace(path, [head, payload]);
-      } catch (error) {
-        throw ioFault("write entry", path, error);
-      }
-    });
+    const size = head.length + payload.length;
+    return yield* housekeeping.writeWithin(size, () => writing(path, directory.replace(path, [head, payload])));
   }
 
   /** Removes an entry; tells whether it was there. */
@@ -145,6 +143,35 @@ export class DiskTier {
 
   #pathOf(address: Address): string {
     return `${this.#parts.directory.root}/${address.path}`;
+  }
+
+  /** What it means that an entry could not be read; throws what does not mean that there is none to be used. */
+  #unreadable(path: string, error: unknown): CacheError {
+    if (error instanceof CacheError && error.code === "CORRUPT") return error;
+    if (error instanceof CacheError || error instanceof CannotWait) throw error;
+    const code = systemCode(error);
+    if (code === "EFBIG") return corrupt(path, "it is larger than memory");
+    if (isForeign(error)) return corrupt(path, `it is no file: ${code}`);
+    throw ioFault("read entry", path, error);
+  }
+
+  /** Checks all that can be checked without the payload. */
+  *#checkHead(path: string, head: Bytes, file: OpenFile, address: Address): Operation<Header> {
+    const exposure = this.#parts.isNative ? file.exposure() : undefined;
+    if (exposure) throw untrusted(path, exposure);
+    const header = decodeHeader(head, file.size);
+    if (typeof header === "string") throw corrupt(path, header);
+    const wrong = yield* this.#headerFault(header, head, address);
+    if (wrong) throw corrupt(path, wrong);
+    return header;
+  }
+
+  /** How many bytes follow the head; the limits say how many can have been written. */
+  #bodyLength(path: string, { isSigned, payloadLength }: Header): number {
+    const { maxBytes, secret } = this.#parts;
+    const macLength = isSigned ? MAC_BYTES : 0;
+    if (HEADER_BYTES + macLength + payloadLength > maxBytes) throw corrupt(path, "it is larger than maxDiskBytes");
+    return secret ? payloadLength : macLength + payloadLength;
   }
 
   *#headerFault(header: Header, head: Bytes, address: Address): Operation<string | undefined> {
@@ -210,9 +237,18 @@ export class DiskTier {
 
 const DAMAGED = "its payload is damaged";
 
-/** What is wrong with an entry whose payload must be its code. */
-function codeFault({ codeDigest, payloadSha256 }: Header): string | undefined {
-  return timingSafeEqual(payloadSha256, codeDigest) ? undefined : DAMAGED;
+/** Checks that the payload of an entry is its code. */
+function checkCode(path: string, { codeDigest, payloadSha256 }: Header): void {
+  if (!timingSafeEqual(payloadSha256, codeDigest)) throw corrupt(path, DAMAGED);
+}
+
+/** Has an entry written, or what that needs; its fault is one of the cache. */
+function* writing(path: string, step: Operation<void>): Operation<void> {
+  try {
+    yield* step;
+  } catch (error) {
+    throw ioFault("write entry", path, error);
+  }
 }
 
 function corrupt(path: string, wrong: string): CacheError {

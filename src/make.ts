@@ -192,7 +192,10 @@ function placeOf<M>(work: StoredWork<M>): EntryPlace {
     directory: directory.path,
     root: directory.root,
     options,
-    prepare: () => runSync(directory.makeFolders()),
+    prepare: () => {
+      runSync(directory.makeFolders());
+      runSync(directory.secure());
+    },
     read: () => {
       const found = runSync(read(work));
       return "mayWrite" in found ? undefined : found;

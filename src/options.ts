@@ -56,7 +56,7 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
   maxCodeBytes?: number;
   /**
    * How many bytes entries take in the directory, those of all engines and versions together. Where they are more, the
-   * least recently used are removed, down to four fifths. A larger entry is not stored.
+   * least recently used are removed, down to four fifths. A larger entry is not stored, and one that is there not read.
    *
    * @default {1073741824} 1 GiB
    */
@@ -166,11 +166,12 @@ function openStorage<M>(
   const { files } = platform;
   if (!files) return "this runtime has no files";
   const path = files.resolve(given);
-  const directory = new Directory(files, { path, readOnly, mustExist });
+  const isNative = options.engine?.native ?? false;
+  const directory = new Directory(files, { path, readOnly, mustExist, isNative });
   const locks = new Locks(platform, files, directory, lockTimeoutMs);
   const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
-  const isNative = options.engine?.native ?? false;
-  const disk = new DiskTier({ platform, files, directory, housekeeping, secret, isNative });
+  const { maxBytes } = limits;
+  const disk = new DiskTier({ platform, files, directory, housekeeping, secret, isNative, maxBytes });
   const shared = { secret, maxDiskBytes: limits.maxBytes, maxDiskAgeMs: limits.maxAgeMs };
   return { directory, locks, disk, housekeeping, behind: new WriteBehind(), options: shared };
 }

@@ -189,6 +189,7 @@ const WORDS: Record<string, string> = {
   seek: "stat",
   readdir: "list",
   readDir: "list",
+  realPath: "realpath",
   unlink: "remove",
   rmdir: "remove",
   utime: "touch",

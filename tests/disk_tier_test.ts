@@ -1,13 +1,14 @@
 // Damaged entries: whatever the damage, the right module, and never an engine that sees unchecked bytes.
 
-import { assertEquals, assertStrictEquals } from "@std/assert";
-import { type Engine, ModuleCache } from "@wasm/module-cache";
-import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import { type CacheWarning, type Engine, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { XXH3_FROM_BYTES } from "../src/checksum.ts";
 import type { Storage } from "../src/context.ts";
 import { perform, runAsync } from "../src/effect.ts";
-import { HEADER_BYTES } from "../src/entry.ts";
+import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES } from "../src/entry.ts";
 import { addressIn } from "../src/lookup.ts";
 import { openContext } from "../src/options.ts";
 import {
@@ -232,3 +233,78 @@ test("an entry that must be the code is not written where the payload is other b
     assertStrictEquals(text(payloadOf(onlyEntry(directory))), "hello");
   });
 });
+
+/** Runs a body in which no more than so many bytes can be had at once; gives the most that was asked for. */
+async function withMemory(limit: number, body: () => Promise<void>): Promise<number> {
+  const original = globalThis.Uint8Array;
+  let most = 0;
+  globalThis.Uint8Array = new Proxy(original, {
+    construct(target, given, newTarget) {
+      if (typeof given[0] === "number") most = Math.max(most, given[0]);
+      if (given[0] > limit) throw new RangeError("Array buffer allocation failed");
+      return Reflect.construct(target, given, newTarget);
+    },
+  });
+  try {
+    await body();
+  } finally {
+    globalThis.Uint8Array = original;
+  }
+  return most;
+}
+
+const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+const sha256 = (data: Uint8Array) => new Uint8Array(createHash("sha256").update(data).digest());
+
+/** A header of an entry, changed, with a seal that is right: anybody can make one. */
+function forgedHead(entry: Uint8Array<ArrayBuffer>, changes: Partial<Header>): Uint8Array {
+  const header = decodeHeader(entry, entry.length);
+  if (typeof header === "string") throw new Error(header);
+  const sealed = encodeHeader({ ...header, ...changes });
+  return Uint8Array.of(...sealed, ...sha256(sealed));
+}
+
+/** Writes a file with holes in an entry's place. */
+function writeSparse(path: string, head: Uint8Array, payloadLength: number): void {
+  rmSync(path);
+  writeFileSync(path, head);
+  truncateSync(path, head.length + payloadLength);
+}
+
+const secret = new Uint8Array(32).fill(7);
+
+/** Entries that say they are large, and what the cache can know of them before it reads on. */
+const LARGE: { what: string; options: ModuleCacheOptions; length: number; changes?: Partial<Header>; mac?: boolean }[] =
+  [
+    { what: "larger than maxDiskBytes", options: {}, length: 3 * GIB },
+    { what: "larger than a small maxDiskBytes", options: { maxDiskBytes: MIB }, length: 2 * MIB },
+    { what: "of another code", options: {}, length: GIB / 2, changes: { codeDigest: new Uint8Array(32) } },
+    { what: "without a seal", options: {}, length: GIB / 2, mac: true },
+    { what: "that nobody signed", options: { secret }, length: GIB / 2 },
+    { what: "with another's signature", options: { secret }, length: GIB / 2, changes: { isSigned: true }, mac: true },
+    { what: "for which there is no memory", options: { maxDiskBytes: Infinity }, length: 3 * GIB },
+  ];
+
+for (const { what, options, length, changes, mac } of LARGE) {
+  bothWays(`an entry ${what} is replaced, and takes no memory`, (resolve) =>
+    inDirectory(async (directory) => {
+      const codes: string[] = [];
+      const onWarning = ({ code }: CacheWarning) => codes.push(code);
+      const open = () =>
+        new ModuleCache<TextModule>({ engine: new TextEngine(), directory, onWarning, ...options as object });
+      await resolve(open(), bytes("hello"));
+      const path = onlyEntry(directory);
+      const entry = new Uint8Array(readFileSync(path));
+      const head = forgedHead(entry, { payloadLength: length, isSigned: false, ...changes });
+      const isUnsealed = mac && !options.secret;
+      if (isUnsealed) head[HEADER_BYTES - 1]! ^= 1;
+      writeSparse(path, mac && options.secret ? Uint8Array.of(...head, ...new Uint8Array(MAC_BYTES)) : head, length);
+      const most = await withMemory(GIB, async () => {
+        assertStrictEquals((await resolve(open(), bytes("hello"))).from, "recompiled");
+      });
+      assert(most < MIB || options.maxDiskBytes === Infinity, `${most} bytes`);
+      assertEquals(codes, ["CORRUPT"]);
+      assertStrictEquals((await resolve(open(), bytes("hello"))).from, "disk");
+    }));
+}

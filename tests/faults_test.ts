@@ -158,14 +158,25 @@ const EXCEPTIONS: readonly Exception[] = [
     because: "another process made it",
   },
   {
-    calls: /^stat (directory|root|engine's folder|folder of entries|entry)$/,
+    calls: /^stat (directory|root|tag|folder of [a-z]+|engine's folder)$/,
+    when: ({ isNative }) => !isNative,
+    gives: ["nothing"],
+    because: "the mode of what was just made is not known then, and stays as it is",
+  },
+  {
+    calls: /^stat (temporary|lock|prune lock)$/,
+    gives: ["nothing", "itself"],
+    because: "the same; a prune looks at the first, and Deno at locks before it opens them",
+  },
+  {
+    calls: /^(stat|realpath) (directory|root|engine's folder|folder of [a-z]+|entry)$/,
     faults: ["ENOENT"],
     when: ({ isNative }) => isNative,
     gives: ["nothing", "missing"],
     because: "what is not there is nobody's",
   },
   {
-    calls: /^stat (directory|root|engine's folder|folder of entries|entry)$/,
+    calls: /^(stat|realpath) (directory|root|engine's folder|folder of [a-z]+|entry)$/,
     when: ({ isNative }) => isNative,
     gives: ["UNTRUSTED itself", "itself"],
     because: "machine code is not loaded from where it is not known who can write",

@@ -2,14 +2,19 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { CacheError, ModuleCache } from "@wasm/module-cache";
+import { v8Engine } from "@wasm/module-cache/v8";
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
+  lchownSync,
   lstatSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -18,6 +23,11 @@ import {
 import { dirname } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { carryOut } from "../src/v8/entries.ts";
+import { identity } from "../src/v8/identity.ts";
+import { PROBE } from "../src/v8/probe.ts";
+import { makeArtifact, Refused } from "../src/v8/processes.ts";
+import { Watch, withWatches } from "./_faults.ts";
 import {
   bothWays,
   bytes,
@@ -153,7 +163,8 @@ for (const isSync of [false, true]) {
       assertStrictEquals(trusted.status().disk, "read-write");
       await trusted.resolve(bytes("hello"));
       const entry = onlyEntry(directory);
-      const places = [directory, `${directory}/v1`, dirname(dirname(entry)), dirname(entry), entry];
+      const folders = [directory, `${directory}/v1`, `${directory}/v1/tmp`, `${directory}/v1/locks`];
+      const places = [...folders, dirname(dirname(entry)), dirname(entry), entry];
       for (const [i, place] of places.entries()) {
         const { mode, gid, uid } = statSync(place);
         for (const exposing of [0o020, 0o002]) {
@@ -163,8 +174,8 @@ for (const isSync of [false, true]) {
           });
           // What is below the root depends on the code.
           const { disk, reason } = trusted.status();
-          assertStrictEquals(disk, i < 2 ? "off" : "read-write");
-          if (i < 2) assert(reason!.includes(place));
+          assertStrictEquals(disk, i < folders.length ? "off" : "read-write");
+          if (i < folders.length) assert(reason!.includes(place));
         }
         chmodSync(place, mode & 0o777);
         if (!isRoot) continue;
@@ -200,6 +211,166 @@ test("a native engine follows the link that its user gave, and none below", asyn
     symlinkSync(`${directory}/elsewhere`, `${directory}/v1`);
     const error = await assertRejects(() => new ModuleCache(options).resolve(bytes("hello")), CacheError);
     assertStrictEquals(error.code, "UNTRUSTED");
+  });
+});
+
+bothWays(
+  "a native engine writes nothing where others got at a folder since it looked",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      if (isWindows) return;
+      const codes: string[] = [];
+      const onWarning = ({ code }: CacheError) => codes.push(code);
+      const cache = new ModuleCache<TextModule>({ engine: new NativeEngine("native"), directory, onWarning });
+      await resolve(cache, bytes("hello"));
+      for (const folder of ["tmp", "locks"]) {
+        chmodSync(`${directory}/v1/${folder}`, 0o777);
+        const before = readdirSync(directory, { recursive: true });
+        assertStrictEquals((await resolve(cache, bytes(folder))).module.text, folder);
+        assertEquals(readdirSync(directory, { recursive: true }), before);
+        chmodSync(`${directory}/v1/${folder}`, 0o700);
+      }
+      assertEquals(codes, ["UNTRUSTED", "UNTRUSTED"]);
+    }),
+);
+
+/** Does something just before the runtime opens the only entry, which the cache has looked for. */
+async function beforeOpening<T>(directory: string, act: (entry: string) => void, body: () => Promise<T>): Promise<T> {
+  const entry = onlyEntry(directory);
+  let isDone = false;
+  const watch = new Watch(directory, (_at, { label }) => {
+    if (label === "open entry" && !isDone) act(entry);
+    isDone ||= label === "open entry";
+    return undefined;
+  });
+  const result = await watch.during(body);
+  assert(isDone);
+  return result;
+}
+
+bothWays(
+  "a native engine looks at the entry that it opened, and not at its name",
+  (resolve) =>
+    inDirectory((directory) =>
+      withWatches(async () => {
+        if (isWindows) return;
+        const codes: string[] = [];
+        const onWarning = ({ code }: CacheError) => codes.push(code);
+        const engine = new NativeEngine("native");
+        await resolve(new ModuleCache({ engine, directory, strict: true }), bytes("hello"));
+        const cache = new ModuleCache<TextModule>({ engine, directory, onWarning });
+        const lookup = () => resolve(cache, bytes("hello"));
+        const exposed = await beforeOpening(directory, (entry) => chmodSync(entry, 0o666), lookup);
+        assertEquals([exposed.from, codes], ["compiled", ["UNTRUSTED"]]);
+      })
+    ),
+);
+
+bothWays(
+  "an entry that turns into a link while it is opened is not taken",
+  (resolve) =>
+    inDirectory((directory) =>
+      withWatches(async () => {
+        if (isWindows) return;
+        const path = `${directory}/cache`;
+        const codes: string[] = [];
+        const onWarning = ({ code }: CacheError) => codes.push(code);
+        const engine = new TextEngine();
+        await resolve(new ModuleCache({ engine, directory: path, strict: true }), bytes("hello"));
+        const turn = (entry: string) => {
+          copyFileSync(entry, `${directory}/elsewhere`);
+          rmSync(entry);
+          symlinkSync(`${directory}/elsewhere`, entry);
+        };
+        const cache = new ModuleCache({ engine, directory: path, onWarning });
+        const { from } = await beforeOpening(path, turn, () => resolve(cache, bytes("hello")));
+        assertEquals([from, codes], ["recompiled", ["CORRUPT"]]);
+      })
+    ),
+);
+
+bothWays(
+  "an entry that is replaced while it is opened is taken",
+  (resolve) =>
+    inDirectory((directory) =>
+      withWatches(async () => {
+        const engine = new TextEngine();
+        await resolve(new ModuleCache({ engine, directory, strict: true }), bytes("hello"));
+        const replace = (entry: string) => {
+          copyFileSync(entry, `${directory}/copy`);
+          renameSync(`${directory}/copy`, entry);
+        };
+        const cache = new ModuleCache({ engine: hitsOnly(engine), directory, strict: true });
+        const { from } = await beforeOpening(directory, replace, () => resolve(cache, bytes("hello")));
+        assertStrictEquals(from, "disk");
+      })
+    ),
+);
+
+test("a native engine refuses a link of another on its way", async () => {
+  await inDirectory(async (directory) => {
+    if (!isRoot) return;
+    const path = `${directory}/mine/others/cache`;
+    mkdirSync(`${directory}/real`);
+    symlinkSync(`${directory}/real`, `${directory}/others`);
+    symlinkSync(directory, `${directory}/mine`);
+    const engine = new NativeEngine("native");
+    await new ModuleCache({ engine, directory: path, strict: true }).resolve(bytes("hello"));
+    lchownSync(`${directory}/others`, 12345, 12345);
+    await expectUntrusted(path, false);
+    await expectUntrusted(path, true);
+    const { disk, reason } = new ModuleCache({ engine, directory: path }).status();
+    assert(disk === "off" && reason!.includes(`${directory}/others`));
+  });
+});
+
+test("a native engine makes nothing behind a link of another", async () => {
+  await inDirectory(async (directory) => {
+    if (!isRoot) return;
+    symlinkSync(`${directory}/real`, `${directory}/link`);
+    lchownSync(`${directory}/link`, 12345, 12345);
+    const options = { engine: new NativeEngine("native"), directory: `${directory}/link/cache`, strict: true };
+    for (const names of [["link"], ["link", "real"]]) {
+      const error = await assertRejects(() => new ModuleCache(options).resolve(bytes("hello")), CacheError);
+      assertStrictEquals(error.code, "UNTRUSTED");
+      assertEquals((readdirSync(directory, { recursive: true }) as string[]).sort(), names);
+      mkdirSync(`${directory}/real`, { recursive: true });
+    }
+  });
+});
+
+const v8 = v8Engine.available();
+
+test("no process of the V8 engine works in a folder where others can write", { skip: v8.reason }, async () => {
+  await inDirectory(async (directory) => {
+    for (const folder of ["tmp", "locks"]) {
+      mkdirSync(`${directory}/v1/${folder}`, { recursive: true });
+      chmodSync(`${directory}/v1/${folder}`, 0o777);
+    }
+    const order = { id: identity(), grade: "full" as const, code: PROBE };
+    const entry = { directory, root: `${directory}/v1`, limits: { maxDiskBytes: null, maxDiskAgeMs: null } };
+    const error = await assertRejects(() => makeArtifact(order, `${directory}/v1/tmp`), Error, "777");
+    // A refusal of V8's would be kept: nobody would try again.
+    assertStrictEquals(error instanceof Refused, false);
+    await assertRejects(() => carryOut({ ...order, entry }, { waits: false }), Error, "777");
+    assertEquals(new ModuleCache({ engine: v8Engine(), directory }).status().disk, "off");
+    assertEquals(readdirSync(directory, { recursive: true }).sort(), ["v1", "v1/locks", "v1/tmp"]);
+  });
+});
+
+test("a directory of the superuser that others can read serves them, as an image has it", async () => {
+  await inDirectory(async (directory) => {
+    if (isWindows) return;
+    for (const engine of [new TextEngine(), new NativeEngine("native")]) {
+      const path = `${directory}/${engine.id}`;
+      await new ModuleCache<TextModule>({ engine, directory: path, strict: true }).resolve(bytes("hello"));
+      execFileSync("chmod", ["-R", "a+rX", path]);
+      const options = { engine: hitsOnly<TextModule>(engine), directory: path, readOnly: true, strict: true };
+      assertStrictEquals((await new ModuleCache(options).resolve(bytes("hello"))).from, "disk");
+      const exposed = (readdirSync(path, { recursive: true }) as string[])
+        .map((name) => statSync(`${path}/${name}`)).filter(({ mode }) => (mode & 0o044) !== 0o044);
+      assertEquals(exposed, []);
+    }
   });
 });
 

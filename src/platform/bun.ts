@@ -1,7 +1,7 @@
 // Bun: hashing by `Bun.CryptoHasher`, files by `node:fs`, flock(2) through `bun:ffi`.
 
-import { flock, type LockCalls } from "./flock.ts";
-import { nodeFiles, nodeProcess } from "./node_files.ts";
+import { flock, GIVE_BACK, type LockCalls, TAKE } from "./flock.ts";
+import { builtin, type HoldDescriptor, nodeFiles, nodeProcess } from "./node_files.ts";
 import type { Bytes, Platform } from "./platform.ts";
 import { nativeHasher, nativeHmacSha256, nativeSha256, webPlatform } from "./web.ts";
 
@@ -10,6 +10,8 @@ interface BunGlobal {
     new (algorithm: "sha256", hmacKey?: Bytes): BunHasher;
     hash(algorithm: "sha256", bytes: Bytes): Uint8Array;
   };
+  isMainThread: boolean;
+  file(descriptor: number): { writer(): { end(): unknown } };
 }
 
 interface BunHasher {
@@ -29,11 +31,14 @@ interface BunFfi {
 
 /** The platform of Bun. */
 export function bunPlatform(): Platform {
-  const { CryptoHasher } = (globalThis as unknown as { Bun: BunGlobal }).Bun;
+  const { CryptoHasher, file, isMainThread } = (globalThis as unknown as { Bun: BunGlobal }).Bun;
+  let calls: LockCalls | undefined;
+  const load = (library: string, errnoName: string) => calls = loadCalls(library, errnoName);
   return {
     ...webPlatform,
     name: "bun",
-    files: nodeFiles(flock(loadCalls)),
+    // Nobody terminates the main thread without the process.
+    files: nodeFiles(flock(load), isMainThread ? undefined : holdBy(file, (...given) => calls!.flock(...given))),
     // 0.2 ms to the first digest where node:crypto takes 10 ms (bench/sha256_bench.ts).
     sha256: nativeSha256((bytes) => CryptoHasher.hash("sha256", bytes)),
     hasher: () => nativeHasher(new CryptoHasher("sha256")),
@@ -48,4 +53,50 @@ function loadCalls(library: string, errnoName: string): LockCalls {
     [errnoName]: { args: [], returns: "ptr" },
   });
   return { flock: symbols.flock, errno: () => ffi.read.i32(symbols[errnoName]!(), 0) };
+}
+
+/**
+ * Has a writer of Bun's hold a locked file. When a worker is terminated, Bun closes nothing that `node:fs` opened, so that a
+ * lock would be held until the process ends; but it closes its writers (seen on 1.4.5).
+ */
+function holdBy(file: BunGlobal["file"], flock: LockCalls["flock"]): HoldDescriptor {
+  return (descriptor) => {
+    const { closeSync } = builtin("node:fs");
+    const duplicate = duplicated(file, flock, descriptor);
+    if (duplicate) closeSync(descriptor);
+    return {
+      release() {
+        // Not by closing it alone: a writer closes its file some time later.
+        flock(duplicate?.descriptor ?? descriptor, GIVE_BACK);
+        if (duplicate) duplicate.close();
+        else closeSync(descriptor);
+      },
+    };
+  };
+}
+
+/**
+ * Duplicates the descriptor of a locked file into a writer, which does not tell the number of its own: it is the lowest that
+ * is free, and a file that is locked can be locked again only by a duplicate.
+ *
+ * @returns `undefined` where another thread took that number meanwhile.
+ */
+function duplicated(
+  file: BunGlobal["file"],
+  flock: LockCalls["flock"],
+  original: number,
+): { descriptor: number; close(): void } | undefined {
+  const { closeSync, fstatSync, openSync } = builtin("node:fs");
+  let writer: { end(): unknown } | undefined;
+  try {
+    const descriptor = openSync("/dev/null", "r");
+    closeSync(descriptor);
+    const { end } = writer = file(original).writer();
+    const [found, wanted] = [fstatSync(descriptor), fstatSync(original)];
+    const isSame = found.dev === wanted.dev && found.ino === wanted.ino && flock(descriptor, TAKE) === 0;
+    if (isSame) return { descriptor, close: end.bind(writer) };
+  } catch {
+    // No descriptor is left, or that one is not even open.
+  }
+  writer?.end();
 }

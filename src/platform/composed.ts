@@ -1,30 +1,27 @@
 // Steps made of several calls, written once over the few calls that every runtime has: whole files, and directories with
 // those above them.
 
-import { compose, type Effect, forEach, immediate, type Operation, perform } from "../effect.ts";
+import { compose, type Effect, forEach, immediate, map, type Operation, perform } from "../effect.ts";
 import { systemCode } from "../errors.ts";
-import type { Bytes, FileInfo, FileParts, Files, Lock } from "./platform.ts";
+import type { Bytes, FileInfo, FileParts, Files, Lock, OpenFile } from "./platform.ts";
+import { exposureOf, locate, type Owned, type TrustCalls } from "./trust.ts";
 
 /** What the system says of a file. */
-export interface FileStat extends Omit<FileInfo, "name"> {
+export interface FileStat extends Omit<FileInfo, "name">, Owned {
   /** A regular file, no link. */
   readonly isFile: boolean;
   /** A directory, no link. */
   readonly isDirectory: boolean;
-  /** A link. */
-  readonly isLink: boolean;
-  /** Who owns it. */
-  readonly uid: number;
-  /** Permission bits. */
-  readonly mode: number;
 }
 
 /** An open file. */
 export interface Handle {
   /** What the system says of it. */
-  readonly stat: Effect<Omit<FileStat, "uid" | "mode">>;
+  readonly stat: Effect<FileStat>;
   /** Gives the file back to the system. */
   readonly close: Effect<void>;
+  /** Sets permission bits. */
+  chmod(mode: number): Effect<void>;
   /** Reads on into a buffer; gives how many bytes it read, 0 or less at the end. */
   read(into: Bytes): Effect<number>;
   /** Writes on; gives how many of the bytes it wrote. */
@@ -32,7 +29,7 @@ export interface Handle {
 }
 
 /** The calls that a runtime has to bring. None opens a link, or waits for who may be at the other end of a pipe. */
-export interface Calls {
+export interface Calls extends TrustCalls {
   /** Opens a file for reading. */
   open(path: string): Effect<Handle>;
   /** Opens a file for adding to its end, and for reading from its start. */
@@ -41,17 +38,18 @@ export interface Calls {
   create(path: string): Effect<Handle>;
   /** Makes one directory, with mode 0700 less the umask. */
   mkdir(path: string): Effect<void>;
-  /** Sets permission bits. */
+  /** Sets the permission bits of a directory. */
   chmod(path: string, mode: number): Effect<void>;
   /** What the system says of a path; of a link itself unless `follow`. */
   stat(path: string, follow: boolean): Effect<FileStat>;
   /** Names in a directory. */
   list(path: string): Effect<string[]>;
-  /** Number of this user; `undefined` where the system has none; throws where the program may not know. */
-  userId(): number | undefined;
   /** Locks a file that must exist; absent where the runtime cannot. */
   lock?(path: string): Lock | undefined;
 }
+
+/** How much one call reads or writes, at most, bytes: Node refuses more than 2 GiB. */
+const MAX_CALL_BYTES = 1024 * 1024 * 1024;
 
 /** Files that are open at a time, at most: many cold lookups at once must not take all that a process may have. */
 const MAX_OPEN_FILES = 16;
@@ -59,17 +57,25 @@ const MAX_OPEN_FILES = 16;
 /** The composed effects of a platform. */
 export function composed(
   calls: Calls,
-): Pick<Files, "read" | "create" | "append" | "makeDirectory" | "list" | "listFiles" | "exposure" | "tryLock"> {
+): Pick<
+  Files,
+  "read" | "create" | "append" | "makeDirectory" | "list" | "listFiles" | "exposure" | "locate" | "tryLock"
+> {
   const limited = limit(MAX_OPEN_FILES);
   const create: Files["create"] = (path, parts) =>
     limited("create", () =>
       using(calls.create(path), function* (handle) {
-        yield* setMode(calls, path, 0o600);
+        yield* setMode(handle.stat, 0o600, (mode) => handle.chmod(mode));
         yield* writeParts(handle, parts);
       }));
   return {
-    read: (path, headLength, bodyLength) =>
-      limited("read", () => using(calls.open(path), (handle) => readParts(handle, headLength, bodyLength))),
+    read: (path, headLength, check) =>
+      limited("read", () =>
+        using(calls.open(path), function* (handle) {
+          const stat = checkRegular(yield* perform(handle.stat));
+          const file = { size: stat.size, exposure: () => exposureOf(stat, calls) };
+          return { ...(yield* readParts(handle, headLength, check, file)), modifiedMs: stat.modifiedMs };
+        })),
     create,
     append: (path, bytes, limit) =>
       limited("append", () =>
@@ -82,7 +88,8 @@ export function composed(
     makeDirectory: (path, below) => compose("makeDirectory", () => makeTree(calls, path, below)),
     list: calls.list,
     listFiles: (path, names) => compose("listFiles", () => listFiles(calls, path, names)),
-    exposure: (path, isGiven) => compose("exposure", () => exposure(calls, path, isGiven)),
+    exposure: (path) => map(calls.stat(path, false), (stat) => exposureOf(stat, calls)),
+    locate: (path) => compose("locate", () => locate(calls, path)),
     ...(calls.lock ? { tryLock: (path) => compose("tryLock", () => takeLock(calls.lock!, create, path)) } : {}),
   };
 }
@@ -120,36 +127,45 @@ function* using<T>(opening: Effect<Handle>, body: (handle: Handle) => Operation<
 function* readParts(
   handle: Handle,
   headLength: number,
-  bodyLength: (head: Bytes, size: number) => number,
-): Operation<FileParts> {
-  const { size, modifiedMs } = checkRegular(yield* perform(handle.stat));
+  check: (head: Bytes, file: OpenFile) => Operation<number>,
+  file: OpenFile,
+): Operation<Omit<FileParts, "modifiedMs">> {
   const head = yield* fill(handle, headLength);
-  return { head, body: yield* fill(handle, bodyLength(head, size)), size, modifiedMs };
+  return { head, body: yield* fill(handle, yield* check(head, file)), size: file.size };
 }
 
 /** Refuses what is no regular file, with the code that says what it is. */
-export function checkRegular<T extends Omit<FileStat, "uid" | "mode">>(stat: T): T {
+export function checkRegular(stat: FileStat): FileStat {
   if (stat.isFile) return stat;
   if (stat.isLink) throw fault("ELOOP", "it is a link");
   throw stat.isDirectory ? fault("EISDIR", "it is a directory") : fault("ENXIO", "it is not a file");
 }
 
 function* fill(handle: Handle, length: number): Operation<Bytes> {
-  const bytes = new Uint8Array(length);
+  const bytes = allocate(length);
   let filled = 0;
   while (filled < length) {
-    const count = yield* perform(handle.read(bytes.subarray(filled)));
+    const count = yield* perform(handle.read(bytes.subarray(filled, filled + MAX_CALL_BYTES)));
     if (count <= 0) return bytes.slice(0, filled);
     filled += count;
   }
   return bytes;
 }
 
+function allocate(length: number): Bytes {
+  try {
+    return new Uint8Array(length);
+  } catch {
+    // Whatever the engine says to it: there is no such buffer.
+    throw fault("EFBIG", `there is no memory for ${length} bytes`);
+  }
+}
+
 function* writeParts(handle: Handle, parts: readonly Uint8Array[]): Operation<void> {
   for (const part of parts) {
     let written = 0;
     while (written < part.length) {
-      const count = yield* perform(handle.write(part.subarray(written)));
+      const count = yield* perform(handle.write(part.subarray(written, written + MAX_CALL_BYTES)));
       // To try again would be to try for ever.
       if (count <= 0) throw fault("EIO", "nothing could be written");
       written += count;
@@ -157,10 +173,10 @@ function* writeParts(handle: Handle, parts: readonly Uint8Array[]): Operation<vo
   }
 }
 
-/** Gives back what the umask took. */
-function* setMode(calls: Calls, path: string, mode: number): Operation<void> {
+/** Gives back what the umask took, if anything: to change a mode by path is to change that of whatever is there by now. */
+function* setMode(stat: Effect<FileStat>, mode: number, chmod: (mode: number) => Effect<void>): Operation<void> {
   try {
-    yield* perform(calls.chmod(path, mode));
+    if (((yield* perform(stat)).mode & 0o777) !== mode) yield* perform(chmod(mode));
   } catch {
     // Whatever it is: some file systems have no modes, and an umask only ever narrows them.
   }
@@ -190,7 +206,7 @@ function* made(calls: Calls, path: string): Operation<boolean> {
     if (code !== "ENOENT") throw error;
     return false;
   }
-  yield* setMode(calls, path, 0o700);
+  yield* setMode(calls.stat(path, false), 0o700, (mode) => calls.chmod(path, mode));
   return true;
 }
 
@@ -232,18 +248,6 @@ function* infoOf(calls: Calls, path: string, name: string): Operation<FileInfo[]
     if (systemCode(error) !== "ENOENT") throw error;
     return [];
   }
-}
-
-const ROOT_USER = 0;
-const WRITABLE_BY_OTHERS = 0o022;
-
-function* exposure(calls: Calls, path: string, isGiven: boolean): Operation<string | undefined> {
-  const { isLink, uid, mode } = yield* perform(calls.stat(path, isGiven));
-  if (isLink) return "it is a link";
-  const user = calls.userId();
-  if (user === undefined) return undefined;
-  if (uid !== user && uid !== ROOT_USER) return `it belongs to user ${uid}`;
-  if (mode & WRITABLE_BY_OTHERS) return `its mode ${(mode & 0o777).toString(8)} lets others write`;
 }
 
 function fault(code: string, message: string): Error {

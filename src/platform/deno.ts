@@ -1,6 +1,6 @@
 // Deno: files and locks by its own API, so that nothing of `node:` has to load. Never prompts for a permission.
 
-import { compose, type Effect, immediate, map, perform } from "../effect.ts";
+import { compose, type Effect, immediate, map, type Operation, perform, runSync } from "../effect.ts";
 import type { Bytes, FileIdentity, Files, Lock, Platform } from "./platform.ts";
 import { nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
 import { pathOf } from "./file_url.ts";
@@ -42,12 +42,12 @@ const denoFiles: Files = {
   access: (path) => ({ read: isGranted("read", path), write: isGranted("write", path) }),
   temporaryName: () => `${Deno.pid}-${crypto.randomUUID()}`,
   ...composed({
-    open: (path) => openFile(path, { read: true }),
-    openToAppend: (path) => openFile(path, { read: true, append: true }),
-    create: (path) => map(open(path, { write: true, createNew: true, mode: 0o600 }), (file) => handle(file)),
+    open: (path) => map(openFile(path, { read: true }), ({ file, info }) => handle(file, path, info)),
+    openToAppend: (path) => map(openFile(path, { read: true, append: true }), ({ file }) => appending(file, path)),
+    create: (path) => map(open(path, { write: true, createNew: true, mode: 0o600 }), (file) => handle(file, path)),
     mkdir: (path) =>
       both("mkdir", () => Deno.mkdirSync(path, { mode: 0o700 }), () => Deno.mkdir(path, { mode: 0o700 })),
-    chmod: (path, mode) => both("chmod", () => Deno.chmodSync(path, mode), () => Deno.chmod(path, mode)),
+    chmod,
     stat,
     list: (path) =>
       both(
@@ -55,6 +55,8 @@ const denoFiles: Files = {
         () => Array.from(Deno.readDirSync(path), ({ name }) => name),
         () => Array.fromAsync(Deno.readDir(path), ({ name }) => name),
       ),
+    realPath: (path) => both("realPath", () => Deno.realPathSync(path), () => Deno.realPath(path)),
+    readLink: (path) => both("readLink", () => Deno.readLinkSync(path), () => Deno.readLink(path)),
     userId,
     lock,
   }),
@@ -64,8 +66,10 @@ const denoFiles: Files = {
   removeDirectory: remove,
   identify: (path) => map(both("stat", () => Deno.statSync(path), () => Deno.stat(path)), identityOf),
   readWhole: (path) => both("read", () => Deno.readFileSync(path), () => Deno.readFile(path)),
-  touch: (path, modifiedMs) =>
-    both("touch", () => Deno.utimeSync(path, ...times(modifiedMs)), () => Deno.utime(path, ...times(modifiedMs))),
+  touch: (path, modifiedMs) => {
+    const at = new Date(modifiedMs);
+    return both("touch", () => Deno.utimeSync(path, at, at), () => Deno.utime(path, at, at));
+  },
 };
 
 function both<T>(name: string, sync: () => T, async: () => Promise<T>): Effect<T> {
@@ -93,17 +97,12 @@ function normal(path: string): string {
 }
 
 /** Asks without a prompt: on a terminal, using what is not granted would stop the program with a question. */
-function isGranted(name: "read" | "write", path: string): boolean {
+function isGranted(name: "read" | "write", path?: string): boolean {
   return Deno.permissions.querySync({ name, path }).state === "granted";
 }
 
 function remove(path: string): Effect<void> {
   return both("remove", () => Deno.removeSync(path), () => Deno.remove(path));
-}
-
-/** Time of access and of change. */
-function times(modifiedMs: number): [Date, Date] {
-  return [new Date(modifiedMs), new Date(modifiedMs)];
 }
 
 function stat(path: string, follow: boolean): Effect<FileStat> {
@@ -133,27 +132,62 @@ function open(path: string, options: Deno.OpenOptions): Effect<Deno.FsFile> {
   return both("open", () => Deno.openSync(path, options), () => Deno.open(path, options));
 }
 
-/**
- * Opens what is a file, no link. Deno cannot be told to refuse links, so the path is looked at before: who can put a link
- * there between the two steps can write the directory anyway.
- */
-function openFile(path: string, options: Deno.OpenOptions): Effect<Handle> {
-  return compose("open", function* () {
-    const found = yield* perform(stat(path, false));
-    checkRegular(found);
-    return handle(yield* perform(open(path, options)), found);
-  });
+function chmod(path: string, mode: number): Effect<void> {
+  return both("chmod", () => Deno.chmodSync(path, mode), () => Deno.chmod(path, mode));
 }
 
-/** @param found What the system said of the file before it was opened, or nothing for one just created. */
-function handle(file: Deno.FsFile, found: Partial<FileStat> = {}): Handle {
+/** How often a file may be replaced while it is being opened. */
+const MAX_REPLACEMENTS = 5;
+
+/**
+ * Opens what is a file, no link. Deno cannot be told to refuse links: the path is looked at before, and what was opened
+ * must be what was found there. Where a writer replaced it meanwhile, it is done again.
+ */
+function* openRegular(
+  path: string,
+  options: Deno.OpenOptions,
+): Operation<{ file: Deno.FsFile; info: Deno.FileInfo }> {
+  for (let attempt = 0; attempt < MAX_REPLACEMENTS; attempt++) {
+    const found = yield* perform(both("stat", () => Deno.lstatSync(path), () => Deno.lstat(path)));
+    checkRegular(statOf(found));
+    const file = yield* perform(open(path, options));
+    let isSame = false;
+    try {
+      const info = infoOf(file, path);
+      isSame = info.dev === found.dev && info.ino === found.ino;
+      if (isSame) return { file, info };
+    } finally {
+      if (!isSame) file.close();
+    }
+  }
+  throw Object.assign(new Error("it was replaced again and again"), { code: "EBUSY" });
+}
+
+/**
+ * What the system says of an open file. Deno asks for permission to the path that links above it lead to, and would prompt:
+ * where that is not granted, the path is looked at once more.
+ */
+function infoOf(file: Deno.FsFile, path: string): Deno.FileInfo {
+  const mayAsk = isGranted("read") || isGranted("read", Deno.realPathSync(path));
+  return mayAsk ? file.statSync() : Deno.lstatSync(path);
+}
+
+function openFile(path: string, options: Deno.OpenOptions): Effect<{ file: Deno.FsFile; info: Deno.FileInfo }> {
+  return compose("open", () => openRegular(path, options));
+}
+
+/** To append moves where it is read from. */
+function appending(file: Deno.FsFile, path: string): Handle {
+  const { stat, ...rest } = handle(file, path);
+  return { ...rest, stat: map(stat, (stat) => (file.seekSync(0, Deno.SeekMode.Start), stat)) };
+}
+
+/** @param info What the system said of the file just now. */
+function handle(file: Deno.FsFile, path: string, info?: Deno.FileInfo): Handle {
   return {
-    // Not by the file's own stat: that asks for permission to the file behind links, and would prompt.
-    stat: immediate("stat", () => {
-      const size = file.seekSync(0, Deno.SeekMode.End);
-      file.seekSync(0, Deno.SeekMode.Start);
-      return { isFile: true, isDirectory: false, isLink: false, modifiedMs: 0, changedMs: 0, ...found, size };
-    }),
+    stat: immediate("stat", () => statOf(info ?? infoOf(file, path))),
+    // There is no call for an open file; it is made only where the umask took what the owner needs.
+    chmod: (mode) => chmod(path, mode),
     read: (into) => both("read", () => file.readSync(into) ?? 0, async () => await file.read(into) ?? 0),
     write: (bytes) => both("write", () => file.writeSync(bytes), () => file.write(bytes)),
     close: immediate("close", () => file.close()),
@@ -161,8 +195,7 @@ function handle(file: Deno.FsFile, found: Partial<FileStat> = {}): Handle {
 }
 
 function lock(path: string): Lock | undefined {
-  checkRegular(stat(path, false).sync());
-  const file = Deno.openSync(path, { read: true, write: true });
+  const { file } = runSync(openRegular(path, { read: true, write: true }));
   let locked = false;
   try {
     locked = file.tryLockSync(true);

@@ -5,6 +5,13 @@ import { builtin, type LockDescriptor, nodeProcess } from "./node_files.ts";
 const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
+
+/** Takes a lock, without waiting. */
+export const TAKE: number = LOCK_EX | LOCK_NB;
+
+/** Gives a lock back. */
+export const GIVE_BACK = 8;
+
 /** EWOULDBLOCK on Linux, on macOS and the BSDs. */
 const WOULD_BLOCK = [11, 35];
 
@@ -28,7 +35,7 @@ export function flock(load: (library: string, errnoName: string) => LockCalls): 
   let calls: LockCalls | undefined;
   return (descriptor, path) => {
     calls ??= loadFirst(load, platform, arch);
-    if (calls.flock(descriptor, LOCK_EX | LOCK_NB) === 0) return true;
+    if (calls.flock(descriptor, TAKE) === 0) return true;
     const errno = calls.errno();
     if (errno === 0 ? canLockIn(path.slice(0, path.lastIndexOf("/")), calls) : WOULD_BLOCK.includes(errno)) {
       return false;

@@ -1,6 +1,6 @@
 // A platform whose files are a map: what the tests and the model checker run the real protocol on.
 
-import { immediate } from "../effect.ts";
+import { compose, immediate } from "../effect.ts";
 import type { Bytes, Files, Platform } from "./platform.ts";
 import { webPlatform } from "./web.ts";
 
@@ -34,13 +34,17 @@ export class MemoryFiles implements Files {
     return `1-${this.#names++}`;
   }
 
-  read: Files["read"] = (path, headLength, bodyLength) =>
-    immediate("read", () => {
-      const bytes = this.#file(path);
+  read: Files["read"] = (path, headLength, check) => {
+    const { modified } = this;
+    const file = (path: string) => this.#file(path);
+    return compose("read", function* () {
+      const bytes = file(path);
+      const modifiedMs = modified.get(path) ?? 0;
       const head = bytes.slice(0, headLength);
-      const body = bytes.slice(headLength, headLength + bodyLength(head, bytes.length));
-      return { head, body, size: bytes.length, modifiedMs: this.modified.get(path) ?? 0 };
+      const length = yield* check(head, { size: bytes.length, exposure: () => undefined });
+      return { head, body: bytes.slice(headLength, headLength + length), size: bytes.length, modifiedMs };
     });
+  };
 
   create: Files["create"] = (path, parts) =>
     immediate("create", () => {
@@ -130,6 +134,12 @@ export class MemoryFiles implements Files {
     immediate("exposure", () => {
       if (!this.directories.has(path)) this.#file(path);
       return undefined;
+    });
+
+  locate: Files["locate"] = (path) =>
+    immediate("locate", () => {
+      if (!this.directories.has(path)) this.#file(path);
+      return { path };
     });
 
   tryLock: Files["tryLock"] = (path) =>

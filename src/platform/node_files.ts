@@ -87,12 +87,16 @@ export function builtin<K extends keyof Builtins>(name: K): Builtins[K] {
 /** Locks an open file of that path: `true` taken, `false` held elsewhere; throws where it cannot lock at all. */
 export type LockDescriptor = (descriptor: number, path: string) => boolean;
 
+/** Takes over an open file that is locked. */
+export type HoldDescriptor = (descriptor: number) => Lock;
+
 /**
  * Files of Node and Bun.
  *
  * @param lockDescriptor How to lock, or `undefined` where the runtime cannot.
+ * @param holdDescriptor How to keep a lock, where it is not enough to keep the file open.
  */
-export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
+export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldDescriptor = holdOpen): Files {
   return {
     resolve,
     access,
@@ -105,8 +109,10 @@ export function nodeFiles(lockDescriptor?: LockDescriptor): Files {
       chmod: (path, mode) => call("chmod", path, mode),
       stat: (path, follow) => map(call<NodeFs.Stats>(follow ? "stat" : "lstat", path), statOf),
       list: (path) => call("readdir", path),
+      realPath: (path) => call("realpath", path),
+      readLink: (path) => call("readlink", path),
       userId: () => nodeProcess().geteuid?.(),
-      ...(lockDescriptor ? { lock: (path) => lock(path, lockDescriptor) } : {}),
+      ...(lockDescriptor ? { lock: (path) => lock(path, lockDescriptor, holdDescriptor) } : {}),
     }),
     rename: (from, to) => call("rename", from, to),
     remove: (path) => call("unlink", path),
@@ -135,6 +141,7 @@ function access(path: string): Access {
 type Call =
   | "chmod"
   | "close"
+  | "fchmod"
   | "fstat"
   | "lstat"
   | "lutimes"
@@ -143,6 +150,8 @@ type Call =
   | "read"
   | "readdir"
   | "readFile"
+  | "readlink"
+  | "realpath"
   | "rename"
   | "rmdir"
   | "stat"
@@ -182,6 +191,7 @@ function handle(descriptor: number): Handle {
   const advance = (count: number) => (at += count, count);
   return {
     stat: map(call<NodeFs.Stats>("fstat", descriptor), statOf),
+    chmod: (mode) => call("fchmod", descriptor, mode),
     read: (into) => map(call<number>("read", descriptor, into, 0, into.length, at), advance),
     write: (bytes) => call("write", descriptor, bytes, 0, bytes.length, null),
     close: call("close", descriptor),
@@ -199,7 +209,11 @@ function identityOf(stat: NodeFs.Stats): FileIdentity {
   return { identity: [size, modifiedMs, ino].join(), isFile: stat.isFile(), modifiedMs, size };
 }
 
-function lock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {
+function holdOpen(descriptor: number): Lock {
+  return { release: () => builtin("node:fs").closeSync(descriptor) };
+}
+
+function lock(path: string, lockDescriptor: LockDescriptor, hold: HoldDescriptor): Lock | undefined {
   const fs = builtin("node:fs");
   const descriptor = fs.openSync(path, flags("O_RDWR"));
   let locked = false;
@@ -208,5 +222,5 @@ function lock(path: string, lockDescriptor: LockDescriptor): Lock | undefined {
   } finally {
     if (!locked) fs.closeSync(descriptor);
   }
-  return locked ? { release: () => fs.closeSync(descriptor) } : undefined;
+  return locked ? hold(descriptor) : undefined;
 }

@@ -1,6 +1,6 @@
 // The platform port: files, locks, clock, ids, hashing. Types only; what differs between runtimes is behind it.
 
-import type { Effect } from "../effect.ts";
+import type { Effect, Operation } from "../effect.ts";
 
 /** Bytes that no one else can resize or share. */
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -45,6 +45,22 @@ export interface Access {
   readonly read: boolean;
   /** Writing is not forbidden. */
   readonly write: boolean;
+}
+
+/** A file that is open, as the system describes it: no rename can make it another. */
+export interface OpenFile {
+  /** Its length, bytes. */
+  readonly size: number;
+  /** Tells who but this user and the superuser can change it; `undefined` where nobody else can. */
+  exposure(): string | undefined;
+}
+
+/** Where a directory is. */
+export interface Location {
+  /** Its path without links. */
+  readonly path: string;
+  /** Who but this user and the superuser could turn a link on the way to it; absent where nobody else can. */
+  readonly exposure?: string;
 }
 
 /** Start of a file, and as much of the rest as was asked for. */
@@ -101,9 +117,10 @@ export interface Files {
    * Reads a regular file through one descriptor, so that a rename in between cannot mix two files.
    *
    * @param headLength How many bytes the head has.
-   * @param bodyLength Tells from the head and the file's size how many bytes of the rest to take.
+   * @param check Tells from head and file how many bytes of the rest to take; no memory is taken for them before. Where
+   * there is not so much memory, the read fails with EFBIG.
    */
-  read(path: string, headLength: number, bodyLength: (head: Bytes, size: number) => number): Effect<FileParts>;
+  read(path: string, headLength: number, check: (head: Bytes, file: OpenFile) => Operation<number>): Effect<FileParts>;
   /** Creates a file that must not exist yet, with the parts one after another. */
   create(path: string, parts: readonly Uint8Array[]): Effect<void>;
   /**
@@ -142,10 +159,11 @@ export interface Files {
   /**
    * Tells who but this user and the superuser can change a file, or what is in a directory; or that it is a link.
    *
-   * @param isGiven The user named it: it may be a link.
    * @returns For people; `undefined` where nobody else can, and on systems without modes.
    */
-  exposure(path: string, isGiven: boolean): Effect<string | undefined>;
+  exposure(path: string): Effect<string | undefined>;
+  /** Follows the links of a path that the user gave, and looks at who owns each; on systems without modes it does not. */
+  locate(path: string): Effect<Location>;
   /**
    * Takes the advisory lock of a file, made where it is missing, without waiting. The system gives it back when the
    * process dies. Absent where the runtime has no such lock.

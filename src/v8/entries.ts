@@ -5,7 +5,7 @@ import { lookup } from "../lookup.ts";
 import { openContext } from "../options.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
 import { makerEngine } from "./make.ts";
-import { type Order, readOrders } from "./order.ts";
+import { checkFolder, type Order, readOrders } from "./order.ts";
 import { isProbe } from "./probe.ts";
 import { Proof } from "./proof.ts";
 
@@ -43,6 +43,7 @@ async function tryAll(orders: readonly Order[]): Promise<void> {
  */
 export async function carryOut({ entry, code, ...goal }: Order, { waits }: { waits: boolean }): Promise<void> {
   const { directory, root, secret, limits } = entry!;
+  checkFolder(`${root}/locks`);
   const release = await lock(`${root}/locks/v8`, waits);
   if (!release) return;
   const options = {
@@ -69,7 +70,10 @@ async function lock(path: string, waits: boolean): Promise<(() => void) | undefi
   }
 }
 
-/** Node has no flock before 26. SQLite's lock does where nothing else of the process opens the file: here it is so. */
+/**
+ * Node has no flock before 26. SQLite's lock does where nothing else of the process opens the file: here it is so. SQLite
+ * would follow a link, but nobody else can put one into the folder.
+ */
 function tryLock(path: string): (() => void) | undefined {
   const { closeSync, constants: { O_CREAT, O_NOFOLLOW, O_RDWR }, openSync } = builtin("node:fs");
   closeSync(openSync(path, O_RDWR | O_CREAT | (O_NOFOLLOW ?? 0), 0o600));

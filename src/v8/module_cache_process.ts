@@ -5,7 +5,7 @@ import { withFlagsOf } from "./artifact.ts";
 import { identity } from "./identity.ts";
 import { deserialize, optimize, serialize } from "./natives.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
-import { type Order, readOrders, readWhole, writeWhole } from "./order.ts";
+import { checkFolder, type Order, readOrders, readWhole, writeWhole } from "./order.ts";
 import { isProbe, PROBE, works } from "./probe.ts";
 import { NOT_THE_SAME, OTHER_IDENTITY, WHY_PRINTED } from "./processes.ts";
 
@@ -56,7 +56,11 @@ void roles[role]();
 
 async function optimizeProfiled({ code, profile }: Order, name: string): Promise<void> {
   const fs = builtin("node:fs");
-  fs.writeFileSync(name, profile!, { mode: 0o600 });
+  // V8 reads it by name, from this very folder, whatever is done to the folder's own name.
+  checkFolder(".");
+  // What a process left behind that was killed.
+  fs.rmSync(name, { force: true });
+  fs.writeFileSync(name, profile!, { flag: "wx", mode: 0o600 });
   let module;
   try {
     module = new WebAssembly.Module(code);

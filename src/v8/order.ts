@@ -6,7 +6,7 @@ import type { EntryPlace } from "../engine/engine.ts";
 import { toHex } from "../key.ts";
 import type { Grade } from "./artifact.ts";
 import { fromUtf8, toUtf8 } from "../platform/globals.ts";
-import { builtin, nodeProcess } from "../platform/node_files.ts";
+import { builtin, nodeFiles, nodeProcess } from "../platform/node_files.ts";
 
 /** What shall be made. */
 export interface Order {
@@ -51,8 +51,19 @@ function finite(limit: number): number | null {
   return Number.isFinite(limit) ? limit : null;
 }
 
-/** Opens a file without a name in a folder. */
+/**
+ * Makes sure that nobody else can put files into a folder.
+ *
+ * @throws {Error} When somebody can.
+ */
+export function checkFolder(folder: string): void {
+  const exposure = nodeFiles().exposure(folder).sync();
+  if (exposure) throw new Error(`Cannot use folder ${folder}: ${exposure}`);
+}
+
+/** Opens a file without a name in a folder that is nobody else's. */
 export function openNameless(folder: string): number {
+  checkFolder(folder);
   const { constants, openSync, unlinkSync } = builtin("node:fs");
   const path = `${folder}/${nodeProcess().pid}-${crypto.randomUUID()}`;
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
