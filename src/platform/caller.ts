@@ -40,6 +40,8 @@ export function isCalledByNode(called: (...given: never[]) => unknown): boolean 
     V8.captureStackTrace(holder, called);
     const [site] = Array.isArray(holder.stack) ? holder.stack as CallSite[] : [];
     return site?.getFileName()?.startsWith("node:") ?? false;
+  } catch {
+    return false;
   } finally {
     Reflect.set(V8, "stackTraceLimit", stackTraceLimit);
     Reflect.set(V8, "prepareStackTrace", prepareStackTrace);

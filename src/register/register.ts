@@ -97,9 +97,9 @@ function makeReplacements(NativeModule: typeof native.Module): Record<Name, unkn
   const Module = new Proxy(NativeModule, {
     construct: function construct(target, given, newTarget): object {
       if (newTarget !== Module) return Reflect.construct(target, given, newTarget);
-      const served = given[1] === undefined
-        ? guarded((settings) => constructed(settings, given[0], construct))
-        : undefined;
+      const bytes = isServed() && given[1] === undefined ? worthwhile(given[0]) : undefined;
+      const isTheirs = bytes && !isCalledByNode(construct);
+      const served = isTheirs ? guarded((settings) => constructed(settings, bytes)) : undefined;
       return served ?? Reflect.construct(target, given, target);
     },
   });
@@ -111,8 +111,9 @@ function isServed(): boolean {
 }
 
 /**
- * The one place where the cache is asked: whatever it throws, the runtime is asked then, unless it is strict. What is compiled in between, for
- * what the cache or the runtime loads then, goes to the runtime.
+ * The one place where the cache is asked: whatever it throws, the runtime is asked then, unless it is strict. What is
+ * asked before takes care of itself: each call more on the stack would cost the look at the caller a microsecond. What is
+ * compiled in between, for what the cache or the runtime loads then, goes to the runtime.
  */
 function guarded<T>(serve: (settings: Settings) => T): T | undefined {
   if (!settings || isBusy) return undefined;
@@ -140,18 +141,16 @@ function isEngines(error: unknown): error is WebAssembly.CompileError {
 }
 
 /** The module where the cache serves the code; what comes while it loads is compiled by the runtime, and kept for it. */
-function constructed(settings: Settings, code: unknown, trap: Trap): WebAssembly.Module | undefined {
-  const bytes = worthwhile(code);
-  if (!bytes || isCalledByNode(trap)) return undefined;
+function constructed(settings: Settings, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   const backend = backendNow(settings);
   return backend ? backend.compileSync(bytes) : compileMeanwhile(settings, bytes);
 }
 
 /** A promise of the module where the cache serves the code. */
 function compiled(call: Name, code: unknown, options: unknown, trap: Trap): Promise<WebAssembly.Module> | undefined {
+  const bytes = options === undefined ? worthwhile(code) : undefined;
+  if (!bytes || isCalledByNode(trap)) return undefined;
   return guarded((settings) => {
-    const bytes = options === undefined ? worthwhile(code) : undefined;
-    if (!bytes || isCalledByNode(trap)) return undefined;
     const backend = backendNow(settings);
     if (backend) return settled(call, backend.compile(bytes), () => native.compile(bytes));
     // What the caller does to the code after the call changes nothing.
