@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { type Registry, startRegistry } from "./_registry.ts";
 import { type Ended, ROOT, runScript, runtimes, thisRuntime } from "./_tools.ts";
 
@@ -20,6 +21,9 @@ const missing = (found: unknown) => ({
   ...options,
   skip: options.skip || (found ? false : "needs the test task, which knows the runtimes"),
 });
+
+/** This tree, as an import names it. */
+const TREE = ROOT.replaceAll("\\", "/");
 
 /** Where the package is used: nothing of this tree is near. */
 let folder = "";
@@ -169,7 +173,7 @@ test("register serves in a bundle of Deno's", options, async () => {
 });
 
 test("register serves in bundles of esbuild's, of both kinds", missing(node), async () => {
-  const input = written("input.mjs", `import "${ROOT}/register.ts";\n${FIVE_AT_ONCE}`);
+  const input = written("input.mjs", `import "${TREE}/register.ts";\n${FIVE_AT_ONCE}`);
   const outputs = ["cjs", "esm"].map((format) => ({
     format,
     outfile: join(folder, `esbuild.${format === "esm" ? "mjs" : "cjs"}`),
@@ -177,7 +181,7 @@ test("register serves in bundles of esbuild's, of both kinds", missing(node), as
   const build = written(
     "build.mjs",
     `
-    import { build, stop } from ${JSON.stringify(`file://${ROOT}/node_modules/esbuild-wasm/lib/main.js`)};
+    import { build, stop } from ${JSON.stringify(pathToFileURL(`${ROOT}/node_modules/esbuild-wasm/lib/main.js`).href)};
     for (const output of ${JSON.stringify(outputs)}) {
       await build({ entryPoints: [${
       JSON.stringify(input)
@@ -192,7 +196,7 @@ test("register serves in bundles of esbuild's, of both kinds", missing(node), as
 });
 
 test("register serves in bundles of Bun's", missing(bun), async () => {
-  const input = written("bun.mjs", `import "${ROOT}/register.ts";\n${FIVE_AT_ONCE}`);
+  const input = written("bun.mjs", `import "${TREE}/register.ts";\n${FIVE_AT_ONCE}`);
   for (const [format, [, command]] of [["esm", bun!], ...(node ? [["cjs", node] as const] : [])] as const) {
     const output = `${folder}/bun.${format}.${format === "esm" ? "mjs" : "cjs"}`;
     const args = [input, `--format=${format}`, `--target=${format === "esm" ? "bun" : "node"}`, `--outfile=${output}`];
