@@ -137,8 +137,14 @@ async function assertServed(command: readonly string[], script: string, args: st
 }
 
 test("every entry works from JSR", options, async () => {
-  const { stdout } = await deno("run", "-A", "--no-lock", written("jsr.ts", everyEntry("jsr:@wasm/module-cache")));
+  const { stdout, stderr } = await deno(
+    "run",
+    "-A",
+    "--no-lock",
+    written("jsr.ts", everyEntry("jsr:@wasm/module-cache")),
+  );
   assertStrictEquals(stdout.trim(), "compiled,disk true true");
+  assert(!stderr.includes("Cannot start"), stderr);
 });
 
 test("register from JSR serves what is compiled at the import", options, async () => {
@@ -153,6 +159,7 @@ test("every entry works from node_modules", missing(others.length > 0), async ()
   await Promise.all(others.map(async ([name, command]) => {
     const { code, stdout, stderr } = await runScript(command, path, [], {}, folder);
     assertEquals([code, stdout.trim()], [0, "compiled,disk true true"], `${name}: ${stderr}`);
+    assert(!stderr.includes("Cannot start"), stderr);
   }));
 });
 

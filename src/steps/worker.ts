@@ -60,7 +60,8 @@ function startWebWorker(WebWorker: typeof Worker, url: string | URL, events: Wor
 
 async function startNodeWorker(url: string | URL, events: WorkerEvents): Promise<StartedWorker> {
   const { Worker } = await import("node:worker_threads");
-  const worker = new Worker(url);
+  // A string is a path to Node alone.
+  const worker = new Worker(typeof url === "string" && /^(file|data):/.test(url) ? new URL(url) : url);
   worker.on("message", events.message);
   worker.on("messageerror", events.failed);
   worker.on("error", events.failed);
