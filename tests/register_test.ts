@@ -586,8 +586,19 @@ test("where the cache cannot be loaded, the runtime compiles", options, async ()
       const path = `${directory}/${name}.mjs`;
       writeFileSync(path, text);
       if (backend !== undefined) writeFileSync(`${directory}/src/register/module_cache_backend.ts`, backend);
-      const { code, stdout, stderr } = await runScript(thisRuntime().startsWith("Deno") ? deno : command, path);
+      const env = { WASM_CACHE_LOG: "trace" };
+      const { code, stdout, stderr } = await runScript(
+        thisRuntime().startsWith("Deno") ? deno : command,
+        path,
+        [],
+        env,
+      );
       assertEquals([code, stdout.trim()], [0, "5"], stderr);
+      assertStrictEquals(
+        stderr.match(/^wasm-module-cache: not served: the cache cannot be loaded: /gm)?.length,
+        1,
+        stderr,
+      );
     }
   });
 });

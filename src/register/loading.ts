@@ -29,7 +29,10 @@ export function backendNow(settings: Settings): Backend | undefined {
 /** The cache; `undefined` where it cannot be loaded. */
 export function backendSoon(settings: Settings): Promise<Backend | undefined> {
   if (backend || hasFailed) return Promise.resolve(backend);
-  return loading ??= import("./module_cache_backend.ts").catch(() => ({})).then((loaded) => open(loaded, settings));
+  return loading ??= import("./module_cache_backend.ts").then(
+    (loaded) => open(loaded, settings),
+    (error) => fail(error, settings),
+  );
 }
 
 /**
@@ -38,14 +41,12 @@ export function backendSoon(settings: Settings): Promise<Backend | undefined> {
  * `require()` could load `register`.
  */
 export function compileMeanwhile(settings: Settings, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  if (hasFailed) return new native.Module(bytes);
   const known = meanwhile.find(({ code }) => isSame(code, bytes));
   const module = known ? native.share(known.module) : new native.Module(bytes);
-  if (!known && meanwhileBytes + bytes.length > MAX_BYTES) trace(settings, "not served: still loading");
-  else if (!loading) trace(settings, "not served: the cache cannot be loaded");
-  else {
-    meanwhile.push({ code: known?.code ?? bytes.slice(), module });
-    meanwhileBytes += known ? 0 : bytes.length;
-  }
+  if (!known) meanwhileBytes += bytes.length;
+  if (meanwhileBytes <= MAX_BYTES) meanwhile.push({ code: known?.code ?? bytes.slice(), module });
+  else trace(settings, "not served: still loading");
   return module;
 }
 
@@ -77,12 +78,17 @@ function isOurs(loaded: object | undefined): loaded is BackendModule {
 
 function open(loaded: object, settings: Settings): Backend | undefined {
   try {
-    if (!isOurs(loaded)) throw new TypeError("its file is missing, or another's");
+    if (!isOurs(loaded)) throw new TypeError("its file is another's");
     backend ??= loaded.makeBackend(settings, meanwhile);
+    meanwhile = [];
   } catch (error) {
-    hasFailed = true;
-    trace(settings, "not served: the cache cannot be loaded", error);
+    fail(error, settings);
   }
-  meanwhile = [];
   return backend;
+}
+
+function fail(error: unknown, settings: Settings): undefined {
+  hasFailed = true;
+  meanwhile = [];
+  trace(settings, "not served: the cache cannot be loaded", error);
 }
