@@ -43,10 +43,19 @@ export function isPlainPromise(value: unknown): value is Promise<unknown> {
 export function isWorthwhile(response: unknown): response is Response {
   // Node loads its fetch when the globals are touched: not before there is an object that may be a response.
   if (typeof response !== "object" || response === null) return false;
-  if (Object.getPrototypeOf(response) !== Response.prototype || READ.some((name) => Object.hasOwn(response, name))) {
+  try {
+    return isPlain(response) && isOfWasm(response);
+  } catch {
     return false;
   }
-  const { body, bodyUsed, headers, ok } = response as Response;
+}
+
+function isPlain(response: object): response is Response {
+  return Object.getPrototypeOf(response) === Response.prototype && !READ.some((name) => Object.hasOwn(response, name));
+}
+
+function isOfWasm(response: Response): boolean {
+  const { body, bodyUsed, headers, ok } = response;
   if (!ok || bodyUsed || headers.get("content-type") !== "application/wasm") return false;
   const length = Number(headers.get("content-length") ?? Infinity);
   return body !== null && !body.locked && length >= MIN_BYTES;
