@@ -3,7 +3,17 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type CacheWarning, type Engine, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import process from "node:process";
 import { test } from "node:test";
 import { XXH3_FROM_BYTES } from "../src/checksum.ts";
 import type { Storage } from "../src/context.ts";
@@ -19,9 +29,13 @@ import {
   onlyEntry,
   payloadOf,
   type Resolve,
+  ROOT,
+  runScript,
+  runtimes,
   text,
   TextEngine,
   type TextModule,
+  thisRuntime,
 } from "./_tools.ts";
 
 const good = "artifact of hello";
@@ -308,3 +322,23 @@ for (const { what, options, length, changes, mac } of LARGE) {
       assertStrictEquals((await resolve(open(), bytes("hello"))).from, "disk");
     }));
 }
+
+test("where files must not be so large, an entry is not written and the program goes on", {
+  timeout: 60_000,
+  skip: process.platform === "win32",
+}, () =>
+  inDirectory(async (directory) => {
+    // Deno's own cache of code may be larger than that.
+    const command = runtimes()[thisRuntime()]!.flatMap((part) => part === "run" ? [part, "--no-code-cache"] : part);
+    const limited = ["bash", "-c", 'ulimit -f 16384 && exec "$@"', "bash", ...command];
+    for (const way of ["sync", "async"]) {
+      const args = [directory, String(20 * MIB), way];
+      const { code, stdout, stderr } = await runScript(limited, `${ROOT}/tests/_large_artifact.ts`, args);
+      assertEquals([code, JSON.parse(stdout || "[]")], [0, [
+        "compiled",
+        "IO",
+        "Deno" in globalThis ? "ENOSPC" : "EFBIG",
+      ]], stderr);
+      assertEquals([entriesIn(directory), readdirSync(`${directory}/v1/tmp`)], [[], []]);
+    }
+  }));

@@ -89,6 +89,8 @@ interface Circumstances {
   readonly isMakingRoom: boolean;
 }
 
+const IS_DENO = "Deno" in globalThis;
+
 /** Faults that do not simply give one warning with their code. The first that fits counts. */
 const EXCEPTIONS: readonly Exception[] = [
   { calls: /^chmod /, gives: ["nothing"], because: "an umask only ever narrows, and some file systems have no modes" },
@@ -169,14 +171,19 @@ const EXCEPTIONS: readonly Exception[] = [
     because: "the same; a prune looks at the first, and Deno at locks before it opens them",
   },
   {
-    calls: /^(stat|realpath) (directory|root|engine's folder|folder of [a-z]+|entry)$/,
+    calls: /^realpath directory$/,
+    gives: ["nothing"],
+    because: "the parts of the path tell as much, one by one",
+  },
+  {
+    calls: /^stat (directory|root|engine's folder|folder of [a-z]+|entry)$/,
     faults: ["ENOENT"],
     when: ({ isNative }) => isNative,
     gives: ["nothing", "missing"],
     because: "what is not there is nobody's",
   },
   {
-    calls: /^(stat|realpath) (directory|root|engine's folder|folder of [a-z]+|entry)$/,
+    calls: /^stat (directory|root|engine's folder|folder of [a-z]+|entry)$/,
     when: ({ isNative }) => isNative,
     gives: ["UNTRUSTED itself", "itself"],
     because: "machine code is not loaded from where it is not known who can write",
@@ -203,7 +210,7 @@ const EXCEPTIONS: readonly Exception[] = [
   {
     calls: /^write account$/,
     faults: ["short"],
-    gives: ["EIO"],
+    gives: [IS_DENO ? "ENOSPC" : "EIO"],
     because: "an amount goes into the account in one piece, so that nobody else's comes in between",
   },
   {
@@ -223,6 +230,13 @@ const EXCEPTIONS: readonly Exception[] = [
     faults: ["ENOENT"],
     gives: ["nothing", "itself"],
     because: "what is missing is made by the next who needs it",
+  },
+  {
+    calls: /^write /,
+    faults: ["short"],
+    when: () => IS_DENO,
+    gives: ["ENOSPC"],
+    because: "the next call would end the process, where it is a limit that cuts it short",
   },
   { calls: /^(read|write) /, faults: ["short"], gives: ["nothing"], because: "the rest comes with the next call" },
   { calls: /^write /, faults: ["nothing"], gives: ["EIO"], because: "to try again would be to try for ever" },

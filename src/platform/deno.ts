@@ -189,9 +189,20 @@ function handle(file: Deno.FsFile, path: string, info?: Deno.FileInfo): Handle {
     // There is no call for an open file; it is made only where the umask took what the owner needs.
     chmod: (mode) => chmod(path, mode),
     read: (into) => both("read", () => file.readSync(into) ?? 0, async () => await file.read(into) ?? 0),
-    write: (bytes) => both("write", () => file.writeSync(bytes), () => file.write(bytes)),
+    write: (bytes) => {
+      const isWhole = (count: number) => count === 0 || count === bytes.length ? count : writtenInPart();
+      return map(both("write", () => file.writeSync(bytes), () => file.write(bytes)), isWhole);
+    },
     close: immediate("close", () => file.close()),
   };
+}
+
+/**
+ * The disk is full; or files must not grow larger (`ulimit -f`), and then the next write would end the process, for Deno
+ * leaves SIGXFSZ as it is.
+ */
+function writtenInPart(): never {
+  throw Object.assign(new Error("there was room for a part of it"), { code: "ENOSPC" });
 }
 
 function lock(path: string): Lock | undefined {

@@ -109,7 +109,7 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
       chmod: (path, mode) => call("chmod", path, mode),
       stat: (path, follow) => map(call<NodeFs.Stats>(follow ? "stat" : "lstat", path), statOf),
       list: (path) => call("readdir", path),
-      realPath: (path) => call("realpath", path),
+      realPath,
       readLink: (path) => call("readlink", path),
       userId: () => nodeProcess().geteuid?.(),
       ...(lockDescriptor ? { lock: (path) => lock(path, lockDescriptor, holdDescriptor) } : {}),
@@ -151,7 +151,6 @@ type Call =
   | "readdir"
   | "readFile"
   | "readlink"
-  | "realpath"
   | "rename"
   | "rmdir"
   | "stat"
@@ -170,6 +169,17 @@ function call<T>(name: Call, ...given: unknown[]): Effect<T> {
         const done: Callback = (error, value) => error ? reject(error) : resolve(value);
         fs[name]!(...given, done);
       }),
+  };
+}
+
+/** By the system's own call: the other one looks at each part of the path by itself. */
+function realPath(path: string): Effect<string> {
+  const { realpath, realpathSync } = builtin("node:fs");
+  return {
+    name: "realpath",
+    sync: () => realpathSync.native(path),
+    async: () =>
+      new Promise((resolve, reject) => realpath.native(path, (error, found) => error ? reject(error) : resolve(found))),
   };
 }
 
