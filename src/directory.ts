@@ -1,6 +1,6 @@
 // The cache's directory: what may be done in it and why not more, and how files come into it. Knows no entries.
 
-import { type Effect, type Operation, perform } from "./effect.ts";
+import { type Effect, immediate, type Operation, perform } from "./effect.ts";
 import { FORMAT_VERSION } from "./entry.ts";
 import { CacheError, systemCode } from "./errors.ts";
 import { toUtf8 } from "./platform/globals.ts";
@@ -191,9 +191,20 @@ export class Directory {
   *prepare(): Operation<CacheError | undefined> {
     if (this.#options.mustExist) return undefined;
     try {
-      yield* this.within(this.#files.identify(this.temporary));
+      if (!(yield* this.#isMade())) yield* this.makeFolders();
     } catch (error) {
       return ioFault("make directory", this.path, error);
+    }
+  }
+
+  *#isMade(): Operation<boolean> {
+    try {
+      // Not waited for, which would take Deno 300 µs for what takes 10.
+      yield* perform(immediate("stat", this.#files.identify(this.temporary).sync));
+      return true;
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") throw error;
+      return false;
     }
   }
 

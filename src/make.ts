@@ -72,7 +72,6 @@ function* makeByCopy<M>(work: StoredWork<M>): Operation<Made<M>> {
     return { module: yield* perform(work.compile), from: "disk", reason: "the engine keeps code: compiled from it" };
   }
   if (!found.mayWrite || !mayWriteTo(work)) return yield* compile(work, found);
-  // Goes on beside the compile.
   const unable = yield* directory.prepare();
   const made = yield* compile(work, found);
   behind.schedule(key, code.length, () => write({ ...work, payload: code, isCode: true, unable }));

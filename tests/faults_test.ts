@@ -150,8 +150,9 @@ const EXCEPTIONS: readonly Exception[] = [
   {
     calls: /^mkdir /,
     faults: ["EEXIST"],
-    gives: ["nothing", "ENOENT"],
-    because: "another process made it; if that was a lie, what is below it cannot be made, or makes it",
+    gives: ["nothing", "ENOENT", "unwritten"],
+    because:
+      "another process made it; if that was a lie, what is below it cannot be made, or makes it, or finds it gone",
   },
   {
     calls: /^(create|write|close) tag$/,

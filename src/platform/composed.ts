@@ -189,11 +189,10 @@ function* setMode(stat: Effect<FileStat>, mode: number, chmod: (mode: number) =>
 function* makeTree(calls: Calls, path: string, below = ""): Operation<void> {
   if (yield* made(calls, path)) return;
   const end = path.lastIndexOf("/");
-  if (end > below.length) {
-    yield* makeTree(calls, path.slice(0, end), below);
-    if (yield* made(calls, path)) return;
-  }
-  throw fault("ENOENT", "it has no parent");
+  if (end > below.length) yield* makeTree(calls, path.slice(0, end), below);
+  // Twice: what is above it may be removed meanwhile, and made again by others.
+  const isMade = (yield* made(calls, path)) || (yield* made(calls, path));
+  if (!isMade) throw fault("ENOENT", "it has no parent");
 }
 
 /** Makes one directory; gives `false` where it has no parent. */
