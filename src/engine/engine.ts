@@ -144,6 +144,9 @@ export interface EntryPlace {
   /** Reads the payload that stands there now; `undefined` where there is none that can be used. Synchronous. */
   read(): Uint8Array | undefined;
 
-  /** Writes an artifact, over whatever stands there. Synchronous; faults are warnings, or counted, as for every write. */
+  /**
+   * Writes an artifact, over whatever stands there. Synchronous; faults are warnings, or counted, as for every write. Where
+   * the folders are gone it does nothing: only a lookup, or `prepare`, makes them.
+   */
   write(artifact: Uint8Array): void;
 }
