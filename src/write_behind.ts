@@ -6,6 +6,9 @@ import { setTimer } from "./platform/globals.ts";
 /** Bytes that may wait to be written; what comes on top is not written. */
 const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 
+/** How often a flush looks again at what was scheduled while it waited. */
+const MAX_ROUNDS = 10;
+
 interface Pending {
   readonly bytes: number;
   readonly write: () => Operation<void>;
@@ -77,11 +80,12 @@ export class WriteBehind {
   }
 
   /**
-   * Waits also for what these writes schedule themselves; rejects with the first error of writes that nobody waited for.
-   * What others go on to schedule does not keep it.
+   * Waits until nothing is left to be done, so also for what writes schedule themselves; but not for ever where others go
+   * on to schedule more. Rejects with the first error of writes that nobody waited for.
    */
   async flush(): Promise<void> {
-    for (let round = 0; round < 2; round++) await this.settleAll();
+    let roundsLeft = MAX_ROUNDS;
+    do await this.settleAll(); while (this.#pending.size > 0 && --roundsLeft > 0);
     const [first] = this.#errors;
     this.#errors.clear();
     if (first) throw first;

@@ -14,6 +14,7 @@ import { type Calls, composed } from "../src/platform/composed.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
 import type { FileInfo, Files } from "../src/platform/platform.ts";
 import { Prune } from "../src/prune.ts";
+import { WriteBehind } from "../src/write_behind.ts";
 import { age as makeOld, restore } from "./_age.ts";
 import {
   bothWays,
@@ -497,6 +498,24 @@ bothWays(
       assertEquals(readdirSync(directory), []);
     }),
 );
+
+test("flush waits for all that writes schedule in their turn", async () => {
+  const behind = new WriteBehind();
+  const done: number[] = [];
+  const schedule = (i: number): void =>
+    behind.schedule(`write ${i}`, 0, function* () {
+      yield* perform({
+        name: "later",
+        sync: () => {},
+        async: () => new Promise<void>((resolve) => setImmediate(resolve)),
+      });
+      if (i < 5) schedule(i + 1);
+      done.push(i);
+    });
+  schedule(0);
+  await behind.flush();
+  assertEquals(done, [0, 1, 2, 3, 4, 5]);
+});
 
 test("flush waits for a prune under way when another was scheduled meanwhile", async () => {
   await inDirectory(async (directory) => {
