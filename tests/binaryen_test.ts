@@ -146,6 +146,8 @@ test("what onProgress throws is what prepare throws", options, async () => {
     throw new RangeError("stop");
   };
   await assertRejects(async () => await binaryenOptimizer({ onProgress }).prepare(EMPTY_MODULE), RangeError, "stop");
+  const step = binaryenOptimizer({ onProgress: () => Promise.reject(new RangeError("stop")) });
+  await assertRejects(async () => await step.prepare(EMPTY_MODULE), RangeError, "stop");
 });
 
 test("no more than two runs are at work at once, and all give the same", options, async () => {

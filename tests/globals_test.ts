@@ -15,6 +15,7 @@ async function standingStill<T>(body: () => Promise<T>): Promise<T> {
     [globalThis, "setInterval", () => 1],
     [globalThis, "queueMicrotask", () => {}],
     [globalThis, "structuredClone", undefined],
+    [globalThis, "crypto", undefined],
     [globalThis, "TextEncoder", undefined],
     [globalThis, "TextDecoder", undefined],
     [

@@ -1,6 +1,7 @@
 // Subresource integrity: what a caller says that bytes must be. https://www.w3.org/TR/SRI/
 
 import { toHex } from "../key.ts";
+import { crypto } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
 
 /** One digest that bytes may have. */

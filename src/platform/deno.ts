@@ -1,6 +1,7 @@
 // Deno: files and locks by its own API, so that nothing of `node:` has to load. Never prompts for a permission.
 
 import { compose, type Effect, immediate, map, type Operation, perform, runSync } from "../effect.ts";
+import { crypto } from "./globals.ts";
 import type { Bytes, FileIdentity, Files, Lock, Platform } from "./platform.ts";
 import { nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
 import { pathOf } from "./file_url.ts";

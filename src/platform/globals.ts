@@ -10,9 +10,11 @@ type Coders = Pick<typeof globalThis, "TextEncoder" | "TextDecoder">;
 
 interface Runtime extends Own, Coders {
   Deno?: unknown;
+  crypto?: Crypto;
   process?: {
     getBuiltinModule?(name: "node:timers"): Own;
     getBuiltinModule?(name: "node:util"): Coders;
+    getBuiltinModule?(name: "node:crypto"): { webcrypto: Crypto };
   };
 }
 
@@ -26,6 +28,12 @@ const { setTimeout, clearTimeout } = process?.getBuiltinModule?.("node:timers") 
 
 /** Fakes take the place of the class, but of a method of the one object. */
 const { Date, performance } = globalThis;
+
+/** Web Crypto. jsdom has a part of it. */
+export const crypto: Crypto = runtime.crypto?.subtle
+  ? runtime.crypto
+  : process?.getBuiltinModule?.("node:crypto").webcrypto ?? runtime.crypto!;
+
 const { now: performanceNow } = performance;
 
 /** Time since some fixed moment, in ms; never goes back. */

@@ -10,6 +10,7 @@ import type * as NodeUrl from "node:url";
 import type * as NodeV8 from "node:v8";
 import type * as NodeVm from "node:vm";
 import { type Effect, map } from "../effect.ts";
+import { crypto } from "./globals.ts";
 import type { Access, FileIdentity, Files, Lock } from "./platform.ts";
 import { pathOf } from "./file_url.ts";
 import { composed, type FileStat, type Handle } from "./composed.ts";

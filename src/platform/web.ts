@@ -1,7 +1,7 @@
 // The platform of runtimes that have only web standards (browsers, edge): no files. The others start from it.
 
 import { CannotWait, type Effect, immediate } from "../effect.ts";
-import { clock, now, setTimer } from "./globals.ts";
+import { clock, crypto, now, setTimer } from "./globals.ts";
 import type { Bytes, Platform } from "./platform.ts";
 
 /** From this length on the native compare is worth its start: Deno takes 8 ms to set `Buffer` up, at the first such call. */

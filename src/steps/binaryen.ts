@@ -1,6 +1,7 @@
 // A step that optimizes code by Binaryen, in a worker where there is one. Loads neither before it has something to do.
 
 import type { PrepareStep } from "../engine/prepared.ts";
+import { clock } from "../platform/globals.ts";
 import { type BinaryenFeature, FEATURES } from "./features.ts";
 import { type BinaryenPhase, checkValid, optimize, type OptimizeJob, VERSION } from "./optimize.ts";
 import type { OptimizeAnswer } from "./optimize_jobs.ts";
@@ -100,8 +101,8 @@ export function binaryenOptimizer(options: BinaryenOptions = {}): PrepareStep {
     ),
     prepare: (code) =>
       limited(() => {
-        const start = performance.now();
-        const report: Run["report"] = (phase) => onProgress({ phase, elapsedMs: performance.now() - start });
+        const start = clock();
+        const report: Run["report"] = (phase) => onProgress({ phase, elapsedMs: clock() - start });
         return run({ ...settings, code: code.slice() }, { worker, report });
       }),
   };
@@ -163,18 +164,18 @@ interface Settling {
   reject(error: unknown): void;
 }
 
-/** What is done with answers of a worker; what `report` throws is how the run ends. */
+/** What is done with answers of a worker; what `report` throws or rejects with is how the run ends. */
 function listener(report: Run["report"], { ready, resolve, reject }: Settling): (answer: unknown) => void {
-  const answers: { [K in OptimizeAnswer["kind"]]: (answer: Extract<OptimizeAnswer, { kind: K }>) => void } = {
+  const answers: { [K in OptimizeAnswer["kind"]]: (answer: Extract<OptimizeAnswer, { kind: K }>) => unknown } = {
     ready,
     phase: ({ phase }) => report(phase),
     done: ({ output }) => resolve(output),
     invalid: ({ message }) => reject(new WebAssembly.CompileError(message)),
     failed: ({ message }) => reject(new Error(`Cannot optimize code: ${message}`)),
   };
-  return (answer) => {
+  return async (answer) => {
     try {
-      answers[(answer as OptimizeAnswer).kind](answer as never);
+      await answers[(answer as OptimizeAnswer).kind](answer as never);
     } catch (error) {
       reject(error);
     }

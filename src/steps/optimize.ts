@@ -54,24 +54,24 @@ export function checkValid(code: Uint8Array<ArrayBuffer>): void {
  */
 export async function optimize(
   { code, optimizeLevel, shrinkLevel, features }: OptimizeJob,
-  onPhase: (phase: BinaryenPhase) => void,
+  onPhase: (phase: BinaryenPhase) => unknown,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  onPhase("load");
+  await onPhase("load");
   const binaryen = await load();
   const bits = binaryen.Features;
-  onPhase("read");
+  await onPhase("read");
   const module = binaryen.readBinary(code, bits.All);
   try {
-    onPhase("features");
+    await onPhase("features");
     const wanted = complete(features.reduce((all, feature) => all | bits[feature], 0), bits);
     if (neededFeatures(module, bits, wanted) === undefined) throw new Error("Binaryen finds it invalid");
-    onPhase("optimize");
+    await onPhase("optimize");
     // Global settings of the library: what another run left must not decide this one.
     binaryen.setOptimizeLevel(optimizeLevel);
     binaryen.setShrinkLevel(shrinkLevel);
     // At no level its default passes still take minutes for a large module; `wasm-opt` runs none then.
     if (optimizeLevel > 0 || shrinkLevel > 0) module.optimize();
-    onPhase("write");
+    await onPhase("write");
     return accepted(module.emitBinary());
   } finally {
     module.dispose();

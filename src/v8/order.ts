@@ -5,7 +5,7 @@ import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
 import { toHex } from "../key.ts";
 import type { Grade } from "./artifact.ts";
-import { fromUtf8, toUtf8 } from "../platform/globals.ts";
+import { crypto, fromUtf8, toUtf8 } from "../platform/globals.ts";
 import { builtin, nodeFiles, nodeProcess } from "../platform/node_files.ts";
 
 /** What shall be made. */
