@@ -3,7 +3,7 @@
 
 import { compose, type Effect, forEach, immediate, map, type Operation, perform } from "../effect.ts";
 import { systemCode } from "../errors.ts";
-import type { Bytes, FileInfo, FileParts, Files, Lock, OpenFile } from "./platform.ts";
+import type { Bytes, FileInfo, Files, Lock } from "./platform.ts";
 import { exposureOf, locate, type Owned, type TrustCalls } from "./trust.ts";
 
 /** What the system says of a file. */
@@ -73,8 +73,10 @@ export function composed(
       limited("read", () =>
         using(calls.open(path), function* (handle) {
           const stat = checkRegular(yield* perform(handle.stat));
-          const file = { size: stat.size, exposure: () => exposureOf(stat, calls) };
-          return { ...(yield* readParts(handle, headLength, check, file)), modifiedMs: stat.modifiedMs };
+          const { modifiedMs, size } = stat;
+          const head = yield* fill(handle, headLength);
+          const length = yield* check(head, { size, exposure: () => exposureOf(stat, calls) });
+          return { head, body: yield* fill(handle, length), size, modifiedMs };
         })),
     create,
     append: (path, bytes, limit) =>
@@ -124,16 +126,6 @@ function* using<T>(opening: Effect<Handle>, body: (handle: Handle) => Operation<
   }
 }
 
-function* readParts(
-  handle: Handle,
-  headLength: number,
-  check: (head: Bytes, file: OpenFile) => Operation<number>,
-  file: OpenFile,
-): Operation<Omit<FileParts, "modifiedMs">> {
-  const head = yield* fill(handle, headLength);
-  return { head, body: yield* fill(handle, yield* check(head, file)), size: file.size };
-}
-
 /** Refuses what is no regular file, with the code that says what it is. */
 export function checkRegular(stat: FileStat): FileStat {
   if (stat.isFile) return stat;
@@ -145,11 +137,17 @@ function* fill(handle: Handle, length: number): Operation<Bytes> {
   const bytes = allocate(length);
   let filled = 0;
   while (filled < length) {
-    const count = yield* perform(handle.read(bytes.subarray(filled, filled + MAX_CALL_BYTES)));
+    const count = yield* perform(handle.read(callPart(bytes, filled)));
     if (count <= 0) return bytes.slice(0, filled);
     filled += count;
   }
   return bytes;
+}
+
+/** What one call reads or writes; most often that is all, and the bytes themselves. */
+function callPart<T extends Uint8Array>(bytes: T, from: number): T {
+  if (from === 0 && bytes.length <= MAX_CALL_BYTES) return bytes;
+  return bytes.subarray(from, from + MAX_CALL_BYTES) as T;
 }
 
 function allocate(length: number): Bytes {
@@ -165,7 +163,7 @@ function* writeParts(handle: Handle, parts: readonly Uint8Array[]): Operation<vo
   for (const part of parts) {
     let written = 0;
     while (written < part.length) {
-      const count = yield* perform(handle.write(part.subarray(written, written + MAX_CALL_BYTES)));
+      const count = yield* perform(handle.write(callPart(part, written)));
       // To try again would be to try for ever.
       if (count <= 0) throw fault("EIO", "nothing could be written");
       written += count;
