@@ -3,11 +3,11 @@
  *
  * @example Load what a server has packed
  * ```ts
- * import { hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
+ * import { defaultDirectory, hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
  * import { unpack } from "@wasm/module-cache/unpack";
  *
  * const engine = prepared(hostEngine(), unpack({ maxBytes: 64 * 1024 * 1024 }));
- * const cache = new ModuleCache({ engine, directory: "/tmp/wasm-module-cache-example" });
+ * const cache = new ModuleCache({ engine, directory: defaultDirectory() });
  * const url = "data:application/gzip;base64,H4sIAAAAAAAC/2NILM5lZGBgAADOM0scCAAAAA==";
  * const module = await cache.load(url, { type: "any" });
  * console.log(module instanceof WebAssembly.Module); // true
