@@ -2,7 +2,7 @@
 // loaded when the first module comes that is worth it. Nothing of ours throws into a program: `guarded` stands before it.
 
 import { native } from "../engine/native.ts";
-import { isCalledByNode, whyNotServed } from "../platform/caller.ts";
+import { isCalledByNode, isImport, whyNotServed } from "../platform/caller.ts";
 import { isPlainPromise, isWorthwhile, worthwhile } from "./bytes.ts";
 import { backendNow, backendSoon, compileMeanwhile } from "./loading.ts";
 import { isOff, readSettings, type Settings, trace } from "./settings.ts";
@@ -97,8 +97,9 @@ function makeReplacements(NativeModule: typeof native.Module): Record<Name, unkn
   const Module = new Proxy(NativeModule, {
     construct: function construct(target, given, newTarget): object {
       if (newTarget !== Module) return Reflect.construct(target, given, newTarget);
-      const bytes = isServed() && given[1] === undefined ? worthwhile(given[0]) : undefined;
-      const isTheirs = bytes && !isCalledByNode(construct);
+      const bytes = isServed() ? worthwhile(given[0]) : undefined;
+      const isTheirs = bytes &&
+        (given[1] === undefined ? !isCalledByNode(construct) : guarded(() => isImport(construct, bytes, given[1])));
       const served = isTheirs ? guarded((settings) => constructed(settings, bytes)) : undefined;
       return served ?? Reflect.construct(target, given, target);
     },
