@@ -214,7 +214,7 @@ export function directoryOf(directory: unknown): string | URL {
   if (Object.prototype.toString.call(directory) === "[object URL]") {
     const url = new URL(String(directory));
     if (url.protocol === "file:") return url;
-    throw new TypeError(`Cannot use directory ${directory}: its URL must be a file: URL`);
+    throw new TypeError(`Cannot use directory: its URL must be a file: URL, not one of ${url.protocol}`);
   }
   if (typeof directory === "string" && directory !== "" && !directory.includes("\0")) return directory;
   throw new TypeError(`Cannot use directory: it must be a path or a file: URL, not ${describe(directory)}`);
@@ -288,5 +288,9 @@ function kindOf({ code, cause, message, path }: CacheError): string {
 
 /** A warning must not break the lookup that it is about, nor end the program. */
 function complain(error: unknown): void {
-  console.error(`wasm-module-cache: Cannot give warning: ${textOf(error)}`);
+  try {
+    console.error(`wasm-module-cache: Cannot give warning: ${textOf(error)}`);
+  } catch {
+    // Test setups have the console throw.
+  }
 }

@@ -52,12 +52,12 @@ export function hasUser(url: string): boolean {
   return username !== "" || password !== "";
 }
 
-/** A URL for messages: without user, query and fragment, which may be secrets, and without the content of a `data:` URL. */
+/** A URL for messages: without user, query and fragment, which may be secrets, and without what follows `data:` and the like. */
 export function shown(url: string): string {
   if (!URL.canParse(url)) return "what is no URL";
   const { host, pathname, protocol, search } = new URL(url);
-  if (protocol === "data:") return "data:…";
-  return `${protocol}${/^[^:]*:\/\//.test(url) ? "//" : ""}${host}${pathname}${search && "?…"}`;
+  const isPath = /^[^:]*:\/\//.test(url);
+  return isPath ? `${protocol}//${host}${pathname}${search && "?…"}` : `${protocol}…`;
 }
 
 /**
@@ -260,6 +260,10 @@ async function checkedCopy(chunk: unknown): Promise<Bytes> {
     // A part of a module is none; so it was read.
     if (!(error instanceof native.CompileError)) throw error;
   }
-  const isEmpty = kindOf.call(chunk) !== undefined && lengthOf.call(chunk) === 0;
-  return isEmpty ? new Uint8Array() : copyOf(viewOf(chunk));
+  try {
+    return copyOf(viewOf(chunk));
+  } catch {
+    // It was transferred away: whoever takes it takes nothing.
+    return new Uint8Array();
+  }
 }

@@ -1,6 +1,6 @@
 // Loading by URL: what is asked of the network, what is kept, and what is said when it does not work.
 
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   CacheError,
   type Engine,
@@ -310,6 +310,11 @@ async function isFreshAfter(ms: number, headers: Record<string, string>, cameMs 
   return policy !== undefined && await isFresh(policy, () => cameMs + ms);
 }
 
+test("what must be revalidated need not be while it is fresh", options, async () => {
+  assertEquals(await isFreshAfter(999_000, { "cache-control": "max-age=1000, must-revalidate" }), true);
+  assertEquals(await isFreshAfter(1_001_000, { "cache-control": "max-age=1000, must-revalidate" }), false);
+});
+
 test("age counts from when a response came, and where that is still to come it is stale", options, async () => {
   const year = { "cache-control": "max-age=31536000" };
   const [day, hour] = [86_400_000, 3_600_000];
@@ -385,11 +390,20 @@ test("no header but those of caching is written down, whatever is asked", option
   );
 });
 
+/** Where a redirect must not lead, nor be shown whole. */
+const ASTRAY = [
+  "http://user:hunter2@[bad/",
+  "http://user:hunter2@h:99999/x",
+  "javascript:hunter2",
+  "ftp://user:hunter2@h/x",
+];
+
 test("a user in a URL is not written down, nor shown, and leads no other load", options, async () => {
   await inDirectory(async (directory) => {
     let origin = "";
     await withServer(({ path }): Answer => {
       const location = `${origin.replace("//", "//user:hunter2@")}/code`;
+      if (path.startsWith("/astray")) return { status: 307, headers: { location: ASTRAY[Number(path.slice(7))]! } };
       if (path === "/moved") return { status: 301, headers: { location, "cache-control": "max-age=600" } };
       return path === "/code" ? { headers: FRESH, body: PROBE } : { status: 404 };
     }, async ({ url, asked, stop }) => {
@@ -409,7 +423,7 @@ test("a user in a URL is not written down, nor shown, and leads no other load", 
         const result = await cache.load(url).catch((error) => error);
         await cache.flush();
         if (!(result instanceof Error)) return "module";
-        said.push(result.message, result.cause, result.stack);
+        said.push(result.message, result.cause, result.stack, JSON.stringify(result));
         return result.constructor.name;
       };
       const expected = takesUser ? "module" : "TypeError";
@@ -424,6 +438,12 @@ test("a user in a URL is not written down, nor shown, and leads no other load", 
       }
       await load(`${withUser}/missing`);
       await load(`http://user:hunter2@\0`);
+      for (const i of ASTRAY.keys()) assertEquals(await load(`${withUser}/astray${i}`), "TypeError");
+      for (const i of ASTRAY.keys()) assertEquals(await load(`${url}/astray${i}`), "TypeError");
+      for (const protocol of ["ftp", "wss", "foo"]) {
+        assertEquals(await load(`${protocol}://user:hunter2@127.0.0.1/x`), "TypeError");
+      }
+      assertThrows(() => new ModuleCache({ directory: new URL(withUser) }), TypeError, "not one of http:");
       await stop();
       await load(`${withUser}/code`);
       assertEquals(said.filter((text) => String(text).includes("hunter2")), []);

@@ -63,6 +63,24 @@ bothWays("an onWarning that fails breaks neither the lookup nor the program", as
   assertEquals([unhandled.length, said.length], [0, failures.length - 1]);
 });
 
+bothWays("a console that throws breaks neither the lookup nor the write", async (resolve) => {
+  const refuse = () => {
+    throw new Error("nobody prints here");
+  };
+  const mocks = [mock.method(console, "warn", refuse), mock.method(console, "error", refuse)];
+  try {
+    await inVain(async (directory) => {
+      for (const onWarning of [undefined, () => Promise.reject(new Error("the logger is down"))]) {
+        const cache = new ModuleCache({ directory, onWarning });
+        assertEquals((await resolve(cache, EMPTY_MODULE)).from, "compiled");
+        await cache.flush();
+      }
+    });
+  } finally {
+    for (const { mock } of mocks) mock.restore();
+  }
+});
+
 bothWays(
   "faults of an engine that never says the same twice are warned of, and not remembered for ever",
   async (resolve) => {

@@ -65,7 +65,8 @@ test(
     inDirectory(async (directory) => {
       writeFileSync(`${directory}/empty`, "");
       mkdirSync(`${directory}/folder`);
-      for (const secretFile of ["missing", "empty", "folder"]) {
+      writeFileSync(`${directory}/large`, new Uint8Array(64 * 1024 + 1));
+      for (const secretFile of ["missing", "empty", "folder", "large"]) {
         const env = {
           WASM_CACHE_DIR: `${directory}/cache`,
           WASM_CACHE_SECRET_FILE: `${directory}/${secretFile}`,

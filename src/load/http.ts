@@ -146,7 +146,7 @@ export class HttpLoad<M> {
     }
     await response.body?.cancel();
     const given = response.headers.get("location");
-    const location = given === null ? undefined : new URL(given, url);
+    const location = given !== null && URL.canParse(given, url) ? new URL(given, url) : undefined;
     if (!location || !/^https?:$/.test(location.protocol)) {
       throw new TypeError(`Cannot load ${shown(url)}: it redirects to ${given === null ? "nowhere" : shown(given)}`);
     }
@@ -194,15 +194,18 @@ export function unkept<M>(context: Context<M>): Context<M> {
 function withoutUser(url: string): { href: string; authorization?: { authorization: string } } {
   if (!hasUser(url)) return { href: url };
   const target = new URL(url);
-  const user = [target.username, target.password].map((part) => decodeURIComponent(part)).join(":");
+  // A byte each, whatever the escapes stand for.
+  const bytes = `${target.username}:${target.password}`.replace(
+    /%([0-9a-f]{2})/gi,
+    (_, digits) => String.fromCharCode(parseInt(digits, 16)),
+  );
   try {
     new Request(url);
   } catch {
     throw new TypeError(`Cannot load ${shown(url)}: this runtime's fetch takes no user or password in a URL`);
   }
   target.username = target.password = "";
-  const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(user)));
-  return { href: target.href, authorization: { authorization: `Basic ${base64}` } };
+  return { href: target.href, authorization: { authorization: `Basic ${btoa(bytes)}` } };
 }
 
 /** {@linkcode checkResponse}; lets the body go where it is not what it should be. */

@@ -6,7 +6,7 @@ import { perform, runAsync } from "../effect.ts";
 import { toHex } from "../key.ts";
 import { lookup } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
-import { receive, shown, tooLong } from "../streaming.ts";
+import { hasUser, receive, shown, tooLong } from "../streaming.ts";
 import { checkOrCancel, HttpLoad, type HttpOptions, type Mode, unkept } from "./http.ts";
 import { checkPins, type Pin, pinsOf } from "./integrity.ts";
 import { Joint } from "./joint.ts";
@@ -94,6 +94,8 @@ export class Loader<M> {
     if (/^https?:$/.test(url.protocol)) {
       return await new HttpLoad(this.#context, this.#shelf, options).load(url.href);
     }
+    // The runtime's own errors repeat it.
+    if (hasUser(url.href)) throw new TypeError(`Cannot load ${shown(url.href)}: only http: and https: take a user`);
     const response = await fetch(url, { signal });
     await checkOrCancel(response, options);
     const { code } = await receive(this.#context, response, { act: "load", compiles: false });

@@ -72,7 +72,10 @@ export async function isPolicy(stored: StoredPolicy): Promise<boolean> {
 
 /** Tells whether what was kept may be used without asking (RFC 9111, 4.2). */
 export async function isFresh(stored: StoredPolicy, now: Clock): Promise<boolean> {
-  return isDated(stored, now) && (await policyClass(now)).fromObject(stored).satisfiesWithoutRevalidation(REQUEST);
+  // RFC 9111, 5.2.2.2: `must-revalidate` is for what is stale; the library asks always.
+  const { "must-revalidate": _, ...rescc } = stored.rescc as Record<string, unknown>;
+  const policy = (await policyClass(now)).fromObject({ ...stored, rescc });
+  return isDated(stored, now) && policy.satisfiesWithoutRevalidation(REQUEST);
 }
 
 /**

@@ -35,12 +35,18 @@ function failing({ id, serialize, deserialize }: Engine, error: unknown): Engine
   return { id, compile, serialize, deserialize };
 }
 
+/** A key of HMAC-SHA-256 needs 32. */
+const MAX_SECRET_BYTES = 64 * 1024;
+
 /** The bytes of a file as they are, a newline at the end too: what `secret: readFileSync(path)` gives. */
 function secretIn(path: string): Uint8Array {
   const { files } = detectPlatform();
   if (!files?.access(path).read) throw unusable(path, "the program has no permission to");
   let bytes;
   try {
+    const { isFile, size } = files.identify(path).sync();
+    // A pipe might never end, nor begin.
+    if (!isFile || size > MAX_SECRET_BYTES) throw unusable(path, `it is no file of ${MAX_SECRET_BYTES} bytes at most`);
     bytes = files.readWhole(path).sync();
   } catch (error) {
     throw unusable(path, systemCode(error), error);
@@ -50,6 +56,7 @@ function secretIn(path: string): Uint8Array {
 }
 
 function unusable(path: string, reason: string, cause?: unknown): CacheError {
+  if (cause instanceof CacheError) return cause;
   return new CacheError("IO", `Cannot read secret ${path}: ${reason}`, { path, cause });
 }
 
