@@ -22,7 +22,7 @@ const RUNNERS: Record<string, [args: string[], nodeOptions: string]> = {
 };
 
 function vitest(...args: string[]): string[] {
-  return ["node_modules/vitest/vitest.mjs", "run", "--globals", "--reporter=json", ...args];
+  return ["node_modules/vitest/vitest.mjs", "run", "--reporter=json", ...args];
 }
 
 /** Runs a runner; gives how it ended, and how many tests it says have passed. */
