@@ -13,7 +13,12 @@ const aged = new Map<string, number>();
  * @param ageMs How long ago.
  */
 export function age(path: string, ageMs: number): void {
-  restore(path, Date.now() - ageMs);
+  ageTo(path, Date.now() - ageMs);
+}
+
+/** The same, to a time, ms since 1970. */
+export function ageTo(path: string, timeMs: number): void {
+  restore(path, timeMs);
   aged.set(path.replaceAll("\\", "/"), ctimeOf(lstatSync(path)));
 }
 

@@ -32,7 +32,7 @@ import { test } from "node:test";
 import { perform, runSync } from "../src/effect.ts";
 import { systemCode } from "../src/errors.ts";
 import { detectPlatform } from "../src/platform/detect.ts";
-import { age } from "./_age.ts";
+import { age, ageTo } from "./_age.ts";
 import {
   type Call,
   type Choose,
@@ -397,7 +397,8 @@ class Snapshot {
     for (const path of this.#folders) mkdirSync(`${directory}/${path}`, { mode: 0o700 });
     for (const [path, { bytes, modified }] of this.files) {
       writeFileSync(`${directory}/${path}`, bytes, { mode: 0o600 });
-      age(`${directory}/${path}`, Date.now() - modified.getTime());
+      // To the ms: by these times it is decided which entry goes first.
+      ageTo(`${directory}/${path}`, modified.getTime());
     }
   }
 }
