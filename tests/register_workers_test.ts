@@ -11,7 +11,10 @@ import { ROOT, thisRuntime } from "./_tools.ts";
 const options = { timeout: 60_000 };
 const isDeno = thisRuntime().startsWith("Deno");
 /** Node has no web workers. */
-const KINDS = thisRuntime().startsWith("Node") ? ["node"] : ["node", "web"];
+const KINDS = {
+  node: options,
+  web: { ...options, skip: thisRuntime().startsWith("Node") ? "Node has no web workers" : false },
+};
 
 /** `LARGE(i)`: modules that are worth to be shared, all of the same length; their `f` gives i. */
 const DECLARE_LARGE = `${DECLARE_CODE}
@@ -60,7 +63,7 @@ const COMPILING = `
   results.push((await WebAssembly.instantiate(LARGE(8))).instance.exports.f());
 `;
 
-for (const kind of KINDS) {
+for (const [kind, options] of Object.entries(KINDS)) {
   test(`a ${kind} worker has the modules of the thread that started it`, options, async () => {
     const { stdout, stderr } = await registered({
       "program.mjs": `${DECLARE_WORK} ${DECLARE_LARGE}
