@@ -110,7 +110,7 @@ function* fly<M>(
       (yield* makeSlot(context, { code, codeDigest, compile, isCopy, isMade: slot !== undefined }));
     flight.land(located.slot);
     if (isWrong) throw wrongDigest(digest, actual);
-    return slot && !known ? { slot: located.slot, from: "memory", reason: "its entry was missing" } : located;
+    return slot && !known ? { slot: located.slot, from: "memory" } : located;
   } catch (error) {
     flight.fail(error);
     throw error;
@@ -161,7 +161,7 @@ function* makeSlot<M>(
   // A synchronous lookup may have been faster: memory gives one module for a code.
   const found = memory.get(digest);
   const slot = found && isKept(context, found)
-    ? found
+    ? { ...found, code }
     : { module: found?.module ?? module, code, digest, key: address.key, isUnkept: typeof storage === "string" };
   memory.set(slot);
   return { slot, ...provenance };

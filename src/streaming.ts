@@ -42,8 +42,8 @@ export async function resolveStreaming<M>(
 }
 
 /** Tells whether a URL may be kept: one of `data:` is as long as the code, and a user part is a secret. */
-function isName(url: string): boolean {
-  return url !== "" && !url.startsWith("data:") && !hasUser(url);
+export function isName(url: string): boolean {
+  return URL.canParse(url) && !url.startsWith("data:") && !hasUser(url);
 }
 
 /** Tells whether a URL has a user name or a password. */

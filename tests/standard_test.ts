@@ -372,3 +372,8 @@ test("a response that breaks or is no code rejects, and nothing is kept", option
     })
   );
 });
+
+test("a response whose URL is none, as mocks give it, is taken", options, async () => {
+  const mocked = Object.defineProperty(response(PROBE, WASM), "url", { value: "/a.wasm" });
+  assert(await new ModuleCache().compileStreaming(mocked));
+});

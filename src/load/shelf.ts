@@ -88,7 +88,7 @@ export class Shelf {
     try {
       const found = yield* storage.disk.read(address, { isCode: id === CODE });
       if (!(found instanceof CacheError)) return found;
-      this.#damaged.add(address.key);
+      if (id === CODE) this.#damaged.add(address.key);
       report(found);
     } catch (error) {
       if (!(error instanceof CacheError)) throw error;

@@ -13,8 +13,8 @@ let hasFailed = false;
 /** What the runtime compiled while the cache was loading, for the cache to keep. */
 let meanwhile: Compiled[] = [];
 let meanwhileBytes = 0;
-/** Bytes of code that are kept so, at most. */
-const MAX_BYTES = 256 * 1024 * 1024;
+/** Bytes of code, and modules, that are kept so, at most. */
+const [MAX_BYTES, MAX_MODULES] = [256 * 1024 * 1024, 1000];
 
 /** The cache, where it can be had without waiting; otherwise it may be there later. */
 export function backendNow(settings: Settings): Backend | undefined {
@@ -45,7 +45,8 @@ export function compileMeanwhile(settings: Settings, bytes: Uint8Array<ArrayBuff
   const known = meanwhile.find(({ code }) => isSame(code, bytes));
   const module = known ? native.share(known.module) : new native.Module(bytes);
   if (!known) meanwhileBytes += bytes.length;
-  if (meanwhileBytes <= MAX_BYTES) meanwhile.push({ code: known?.code ?? bytes.slice(), module });
+  const hasRoom = meanwhileBytes <= MAX_BYTES && meanwhile.length < MAX_MODULES;
+  if (hasRoom) meanwhile.push({ code: known?.code ?? bytes.slice(), module });
   else trace(settings, "not served: still loading");
   return module;
 }

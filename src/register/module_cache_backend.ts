@@ -7,7 +7,7 @@ import { compiling, hostEngine } from "../engine/host.ts";
 import { native } from "../engine/native.ts";
 import { lookup } from "../lookup.ts";
 import { memoryLimits, openContext } from "../options.ts";
-import { resolveStreaming } from "../streaming.ts";
+import { isName, resolveStreaming } from "../streaming.ts";
 import { detectPlatform } from "../platform/detect.ts";
 import { requireSync } from "../platform/require.ts";
 import type { V8EngineFactory } from "../v8/engine.ts";
@@ -64,7 +64,7 @@ export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] =
     compileStreaming: async (response) => {
       const length = response.headers.get("content-length") ?? "?";
       // What a worker may have inherited need not be compiled while it arrives.
-      if (memory.mayInherit(Number(length)) && response.url) context.seenUrls.set(response.url, true);
+      if (memory.mayInherit(Number(length)) && isName(response.url)) context.seenUrls.set(response.url, true);
       return own(await resolveStreaming(context, response), length);
     },
   };
