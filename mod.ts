@@ -18,19 +18,19 @@
  */
 
 export { type CacheStats, ModuleCache, type PruneOptions, type ResolveOptions } from "./src/cache.ts";
-export type { Code } from "./src/code.ts";
+export type { Code } from "./src/bytes.ts";
 export type { Counters, Provenance, Resolved } from "./src/context.ts";
-export type { DiskStatus } from "./src/directory.ts";
+export type { DiskStatus } from "./src/disk/directory.ts";
 export type { Engine, EntryPlace } from "./src/engine/engine.ts";
 export { hostEngine } from "./src/engine/host.ts";
-export type { CompileOptions } from "./src/engine/native.ts";
+export type { CompileOptions } from "./src/engine/runtime.ts";
 export { prepared, type PrepareStep } from "./src/engine/prepared.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions, type CacheWarning } from "./src/errors.ts";
 export { get, getSync } from "./src/get.ts";
 export type { Mode } from "./src/load/http.ts";
-export type { LoadOptions } from "./src/load/load.ts";
+export type { LoadOptions } from "./src/load/loader.ts";
 export type { ModuleCacheOptions } from "./src/options.ts";
-export { defaultDirectory } from "./src/platform/environment.ts";
-export type { ResponseSource } from "./src/standard.ts";
-export type { PruneResult } from "./src/prune.ts";
-export type { WarmOptions, WarmProgress } from "./src/warm.ts";
+export { defaultDirectory } from "./src/register/program.ts";
+export type { ResponseSource } from "./src/calls/namespace.ts";
+export type { PruneResult } from "./src/disk/prune.ts";
+export type { WarmOptions, WarmProgress } from "./src/calls/warm.ts";

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { perform, runAsync } from "../src/effect.ts";
-import { xxh3, XXH3_FROM_BYTES } from "../src/checksum.ts";
+import { xxh3, XXH3_FROM_BYTES } from "../src/disk/checksum.ts";
 import { median, medianSync, modules, printTable, timeOf } from "./_tools.ts";
 
 const large = new Uint8Array(XXH3_FROM_BYTES);

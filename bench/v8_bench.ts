@@ -94,7 +94,7 @@ function hasProfile(directory: string): boolean {
 /** Waits until no process of the engine runs any more. */
 async function quiet(): Promise<void> {
   do await new Promise((resolve) => setTimeout(resolve, 200)); while (
-    spawnSync("pgrep", ["-f", "module_cache_process"]).status === 0
+    spawnSync("pgrep", ["-f", "process_main"]).status === 0
   );
 }
 

@@ -121,11 +121,11 @@ export async function packForNode(config: string): Promise<string> {
     if (code !== 0) throw new Error(output);
   }
   // JSR's npm packages name each other so that Node finds JavaScript; the stand-in here is TypeScript.
-  const user = `${folder}/package/src/disk_tier.js`;
+  const user = `${folder}/package/src/disk/disk_tier.js`;
   const source = await Deno.readTextFile(user);
   await Deno.writeTextFile(
     user,
-    source.replace("@std/crypto/timing-safe-equal", "../dev/std/crypto/timing_safe_equal.js"),
+    source.replace("@std/crypto/timing-safe-equal", "../../dev/std/crypto/timing_safe_equal.js"),
   );
   return `${folder}/package/mod.js`;
 }

@@ -1,14 +1,14 @@
 // ModuleCache: one engine, one memory, one directory, and the calls on them.
 
-import { type Code, copyOf, describe, viewOf } from "./code.ts";
+import { type Code, copyOf, describe, viewOf } from "./bytes.ts";
 import type { Context, Counters, Resolved, Storage } from "./context.ts";
-import type { DiskStatus } from "./directory.ts";
+import type { DiskStatus } from "./disk/directory.ts";
 import { runAsync, runSync } from "./effect.ts";
-import type { CompileOptions } from "./engine/native.ts";
-import { entryPath } from "./key.ts";
-import type { Loader, LoadOptions } from "./load/load.ts";
+import type { CompileOptions } from "./engine/runtime.ts";
+import { entryPath } from "./disk/key.ts";
+import type { Loader, LoadOptions } from "./load/loader.ts";
 import { folderIn, keyOf, lookup } from "./lookup.ts";
-import type { PruneResult } from "./prune.ts";
+import type { PruneResult } from "./disk/prune.ts";
 import { checkConcurrency, digestOf, type ModuleCacheOptions, openContext } from "./options.ts";
 import {
   compile,
@@ -17,9 +17,9 @@ import {
   instantiate,
   instantiateStreaming,
   type ResponseSource,
-} from "./standard.ts";
-import { resolveStreaming } from "./streaming.ts";
-import { warm, type WarmOptions } from "./warm.ts";
+} from "./calls/namespace.ts";
+import { resolveStreaming } from "./calls/streaming.ts";
+import { warm, type WarmOptions } from "./calls/warm.ts";
 
 /** Options of {@linkcode ModuleCache.resolve}. */
 export interface ResolveOptions {
@@ -325,7 +325,7 @@ export class ModuleCache<M = WebAssembly.Module> {
 
   /** Its files are loaded when they are needed: many programs load nothing by URL. */
   #loader(): Promise<Loader<M>> {
-    return this.#loading ??= import("./load/load.ts").then(({ Loader }) => new Loader(this.#context));
+    return this.#loading ??= import("./load/loader.ts").then(({ Loader }) => new Loader(this.#context));
   }
 
   /** The disk side, where entries may be changed. */

@@ -1,15 +1,15 @@
 // What a lookup works with and what it gives: the parts of a cache, put together once. Types only.
 
-import type { Directory } from "./directory.ts";
-import type { DiskTier } from "./disk_tier.ts";
+import type { Directory } from "./disk/directory.ts";
+import type { DiskTier } from "./disk/disk_tier.ts";
 import type { Engine, EntryPlace } from "./engine/engine.ts";
 import type { CacheError } from "./errors.ts";
-import type { Flights } from "./flights.ts";
-import type { Housekeeping } from "./housekeeping.ts";
-import type { Locks } from "./locks.ts";
-import type { MemoryTier } from "./memory_tier.ts";
+import type { Flights } from "./memory/flights.ts";
+import type { Housekeeping } from "./disk/limits.ts";
+import type { Locks } from "./disk/locks.ts";
+import type { MemoryTier } from "./memory/memory_tier.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
-import type { WriteBehind } from "./write_behind.ts";
+import type { WriteBehind } from "./disk/write_behind.ts";
 
 /**
  * Where a module came from.

@@ -1,6 +1,6 @@
 // The one call: a cache for each engine id and directory, kept for the life of the process.
 
-import { type Code, viewOf } from "./code.ts";
+import { type Code, viewOf } from "./bytes.ts";
 import type { Context } from "./context.ts";
 import { type Operation, perform, runAsync, runSync } from "./effect.ts";
 import { checkEngine } from "./engine/calls.ts";

@@ -1,13 +1,13 @@
 // The first half of the lookup protocol: memory, then another task's work on the same code, then our own.
 
-import { copyOf } from "./code.ts";
+import { copyOf } from "./bytes.ts";
 import type { Context, Provenance, Resolved } from "./context.ts";
-import type { Address } from "./disk_tier.ts";
+import type { Address } from "./disk/disk_tier.ts";
 import { begin, type Effect, immediate, type Operation, perform } from "./effect.ts";
 import { compiling, keepsCode } from "./engine/calls.ts";
-import { engineFolder, entryPath, keyMaterial, toHex } from "./key.ts";
-import { make, type Work } from "./make.ts";
-import type { Slot } from "./memory_tier.ts";
+import { engineFolder, entryPath, keyMaterial, toHex } from "./disk/key.ts";
+import { make, type Work } from "./obtain.ts";
+import type { Slot } from "./memory/memory_tier.ts";
 import { toUtf8 } from "./platform/globals.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
 

@@ -1,23 +1,23 @@
 // What callers give: checks it, fills in the defaults, and puts the parts of a cache together.
 
 import QuickLRU from "quick-lru";
-import { copyOf, describe, isBytes, isUint8Array, textOf, viewOf } from "./code.ts";
+import { copyOf, describe, isBytes, isUint8Array, textOf, viewOf } from "./bytes.ts";
 import type { Context, Counters } from "./context.ts";
-import { Directory } from "./directory.ts";
-import { DiskTier } from "./disk_tier.ts";
+import { Directory } from "./disk/directory.ts";
+import { DiskTier } from "./disk/disk_tier.ts";
 import { checkEngine } from "./engine/calls.ts";
 import type { Engine } from "./engine/engine.ts";
 import { hostEngine } from "./engine/host.ts";
 import { isPromise } from "./effect.ts";
 import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
-import { Flights } from "./flights.ts";
-import { Housekeeping } from "./housekeeping.ts";
-import { DIGEST_BYTES, toHex } from "./key.ts";
-import { Locks } from "./locks.ts";
-import { type MemoryLimits, MemoryTier } from "./memory_tier.ts";
+import { Flights } from "./memory/flights.ts";
+import { Housekeeping } from "./disk/limits.ts";
+import { DIGEST_BYTES, toHex } from "./disk/key.ts";
+import { Locks } from "./disk/locks.ts";
+import { type MemoryLimits, MemoryTier } from "./memory/memory_tier.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
-import { WriteBehind } from "./write_behind.ts";
+import { WriteBehind } from "./disk/write_behind.ts";
 
 /** Options of {@linkcode ModuleCache}. */
 export interface ModuleCacheOptions<M = WebAssembly.Module> {

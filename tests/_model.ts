@@ -13,10 +13,10 @@ import { codeAsArtifact } from "../src/engine/calls.ts";
 import { systemCode } from "../src/errors.ts";
 import { lookup } from "../src/lookup.ts";
 import { openContext } from "../src/options.ts";
-import { MemoryFiles, memoryPlatform } from "../src/platform/memory.ts";
+import { MemoryFiles, memoryPlatform } from "./_memory_platform.ts";
 import type { Lock } from "../src/platform/platform.ts";
 import { nativeSha256 } from "../src/platform/web.ts";
-import type { WriteBehind } from "../src/write_behind.ts";
+import type { WriteBehind } from "../src/disk/write_behind.ts";
 import { bytes, TextEngine, type TextModule } from "./_tools.ts";
 
 /** One lookup, or a prune where there is no code. */

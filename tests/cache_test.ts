@@ -13,7 +13,7 @@ import { type Engine, hostEngine, ModuleCache, type Resolved } from "@wasm/modul
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { native } from "../src/engine/native.ts";
+import { native } from "../src/engine/runtime.ts";
 import {
   bothWays,
   bytes,

@@ -35,11 +35,12 @@ test("imports have no cycles", () => {
     above.includes(path)
       ? [[...above.slice(above.indexOf(path)), path]]
       : importsOf(path, { types: false }).flatMap((next) => visit(next, [...above, path]));
-  for (const entry of [...ENTRIES, "src/v8/module_cache_process.ts"]) assertEquals(visit(entry, []), []);
+  for (const entry of [...ENTRIES, "src/v8/process_main.ts"]) assertEquals(visit(entry, []), []);
 });
 
-test("only the platforms, the engines, what starts workers and what inflates name a runtime", () => {
-  const named = files.filter((path) => !/^src\/(platform\/|engine\/|v8\/|steps\/(worker|zlib)\.ts)/.test(path))
+test("only the platforms, the engines, what starts workers, what inflates and what knows the program name a runtime", () => {
+  const named = files
+    .filter((path) => !/^src\/(platform\/|engine\/|v8\/|steps\/(worker|zlib)\.ts|register\/program\.ts)/.test(path))
     .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));
   assertEquals(named, []);
 });
@@ -51,43 +52,31 @@ test("the ports import nothing of ours but types", () => {
 });
 
 test("imports go one way", () => {
-  // What each file may know: the names of those below it.
-  const layers: [RegExp, RegExp][] = [
-    [/^src\/(effect|errors|entry)\.ts$/, /^src\/platform\/(globals|platform)\.ts$/],
-    [/^src\/(key|code|checksum)\.ts$/, /^src\/(entry|effect|platform\/(globals|platform))\.ts$/],
-    [/^src\/code_index\.ts$/, /^$/],
-    [/^src\/memory_tier\.ts$/, /^src\/(code_index|platform\/platform)\.ts$/],
-    [/^src\/directory\.ts$/, /^src\/(effect|entry|errors|platform\/(globals|platform))\.ts$/],
-    [/^src\/locks\.ts$/, /^src\/(directory|effect|errors|platform\/platform)\.ts$/],
-    [/^src\/(account|prune)\.ts$/, /^src\/(directory|effect|errors|key|platform\/platform)\.ts$/],
-    [/^src\/housekeeping\.ts$/, /^src\/(account|locks|prune|directory|effect|errors|platform\/platform)\.ts$/],
-    [
-      /^src\/disk_tier\.ts$/,
-      /^src\/(housekeeping|prune|directory|checksum|effect|entry|errors|key|platform\/platform)\.ts$/,
-    ],
-    [/^src\/streaming\.ts$/, /^src\/(code|context|effect|lookup|engine\/(calls|native)|platform\/platform)\.ts$/],
-    [/^src\/standard\.ts$/, /^src\/(code|context|effect|lookup|streaming|engine\/(engine|native))\.ts$/],
-    [
-      /^src\/load\//,
-      /^src\/(load\/\w+|streaming|lookup|make|key|context|effect|errors|disk_tier|platform\/(globals|platform))\.ts$/,
-    ],
-    [/^src\/platform\//, /^src\/(platform\/\w+|effect|errors)\.ts$/],
-    [/^src\/engine\//, /^src\/(engine\/\w+|code|effect|platform\/globals)\.ts$/],
-    [
-      /^src\/v8\//,
-      /^src\/(v8\/\w+|engine\/(calls|engine|host|native)|platform\/(globals|node_files)|context|effect|lookup|options|key)\.ts$/,
-    ],
-    [
-      /^src\/register\//,
-      /^src\/(register\/\w+|engine\/(engine|host|native)|v8\/engine|context|effect|errors|lookup|memory_tier|options|streaming|platform\/(caller|detect|environment|require|threads))\.ts$/,
-    ],
-    [/^src\/steps\//, /^src\/(steps\/\w+|engine\/prepared|effect|platform\/globals)\.ts$/],
-    [/^\w+\.ts$/, /^src\//],
-  ];
-  for (const [from, to] of layers) {
-    for (const path of files.filter((path) => from.test(path))) {
-      assertEquals(importsOf(path, { types: true }).filter((target) => !to.test(target)), [], path);
-    }
+  // What each folder may know besides itself: the names of those below it.
+  const ground = "bytes|effect|errors|platform/(globals|platform)";
+  const protocol = "context|lookup|obtain";
+  const layers: Record<string, string> = {
+    "(bytes|effect|errors)": "bytes|errors|platform/(globals|platform)",
+    "platform/.*": "bytes|effect|errors",
+    "engine/.*": ground,
+    "memory/.*": ground,
+    "disk/.*": ground,
+    "context": `${ground}|memory/.*|disk/.*|engine/.*`,
+    "(lookup|obtain)": `${ground}|memory/.*|disk/.*|engine/.*|context|obtain`,
+    "options": `${ground}|memory/.*|disk/.*|engine/.*|platform/.*|context`,
+    "calls/.*": `${ground}|memory/.*|engine/.*|${protocol}`,
+    "load/.*": `${ground}|disk/.*|${protocol}|calls/streaming`,
+    "v8/.*": `${ground}|engine/.*|${protocol}|options|disk/key|platform/node_.*`,
+    "register/.*":
+      `${ground}|engine/.*|memory/.*|v8/engine|${protocol}|options|calls/streaming|platform/(detect|threads)`,
+    "steps/.*": "effect|platform/globals|engine/prepared",
+    "(cache|get)": ".*",
+  };
+  const match = (pattern: string, path: string) => new RegExp(`^src/(${pattern})\\.ts$`).test(path);
+  for (const path of files.filter((path) => path.startsWith("src/"))) {
+    const [from, to] = Object.entries(layers).find(([from]) => match(from, path))!;
+    const allowed = from.endsWith("/.*") ? `${from}|${to}` : to;
+    assertEquals(importsOf(path, { types: true }).filter((target) => !match(allowed, target)), [], path);
   }
 });
 
@@ -108,8 +97,8 @@ test("the steps take no more than the ground, and types of what they serve, and 
 });
 
 test("the memory tier sees no artifact and the disk tier no module", () => {
-  assertEquals(/artifact|entry\.ts|disk/i.test(codeOf("src/memory_tier.ts")), false);
-  assertEquals(/engine\/|\bM\b/.test(codeOf("src/disk_tier.ts")), false);
+  assertEquals(/artifact|entry\.ts|disk/i.test(codeOf("src/memory/memory_tier.ts")), false);
+  assertEquals(/engine\/|\bM\b/.test(codeOf("src/disk/disk_tier.ts")), false);
 });
 
 test("files stay small, and open with what they own", () => {

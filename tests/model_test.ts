@@ -4,7 +4,7 @@
 import { assertEquals, assertGreater, assertMatch, assertStrictEquals } from "@std/assert";
 import process from "node:process";
 import { test } from "node:test";
-import { decodeHeader } from "../src/entry.ts";
+import { decodeHeader } from "../src/disk/entry.ts";
 import { explore, type Scenario, type World } from "./_model.ts";
 import { text, thisRuntime } from "./_tools.ts";
 

@@ -5,8 +5,8 @@ import { ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { XXH3_FROM_BYTES } from "../src/checksum.ts";
-import { decodeHeader, encodeHeader, HEADER_BYTES, MAC_BYTES, SEALED_BYTES } from "../src/entry.ts";
+import { XXH3_FROM_BYTES } from "../src/disk/checksum.ts";
+import { decodeHeader, encodeHeader, HEADER_BYTES, MAC_BYTES, SEALED_BYTES } from "../src/disk/entry.ts";
 import {
   bothWays,
   bytes,

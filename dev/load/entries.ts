@@ -1,8 +1,8 @@
 // What is in a directory, looked at from outside: files by kind, and whether each entry is what was written. Uses the
 // format of the library, but neither its reads nor its checks.
 
-import { decodeHeader, FORMAT_VERSION, HEADER_BYTES, SEALED_BYTES, sealOf } from "../../src/entry.ts";
-import { ENTRY_NAME, FOLDER_NAME, keyMaterial, PREFIX_NAME, toHex } from "../../src/key.ts";
+import { decodeHeader, FORMAT_VERSION, HEADER_BYTES, SEALED_BYTES, sealOf } from "../../src/disk/entry.ts";
+import { ENTRY_NAME, FOLDER_NAME, keyMaterial, PREFIX_NAME, toHex } from "../../src/disk/key.ts";
 
 /** A file that was there. */
 export interface Stored {

@@ -1,6 +1,6 @@
 // The engine port: how modules are made, written down and read back. Types only; anyone can implement it.
 
-import type { CompileOptions } from "./native.ts";
+import type { CompileOptions } from "./runtime.ts";
 
 /**
  * Compiles code to modules, and turns modules into artifacts and back.

@@ -2,7 +2,7 @@
 
 import { codeAsArtifact } from "./calls.ts";
 import type { Engine } from "./engine.ts";
-import { native } from "./native.ts";
+import { native } from "./runtime.ts";
 
 /** How the engines of WebAssembly compile: as the runtime does. */
 export const compiling: Required<

@@ -1,6 +1,6 @@
 // An engine whose artifact is what an expensive step made of the code, before another engine compiled it.
 
-import { copyOf, isUint8Array } from "../code.ts";
+import { copyOf, isUint8Array } from "../bytes.ts";
 import { CannotWait, isPromise } from "../effect.ts";
 import { type Bytes, checkEngine, compiling } from "./calls.ts";
 import type { Engine } from "./engine.ts";

@@ -5,12 +5,12 @@ import type { Context } from "../context.ts";
 import { runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import { type Known, lookup } from "../lookup.ts";
-import { toHex } from "../key.ts";
+import { toHex } from "../disk/key.ts";
 import type { Bytes } from "../platform/platform.ts";
-import { checkResponse, hasUser, isWasm, receive, shown } from "../streaming.ts";
+import { checkResponse, hasUser, isWasm, receive, shown } from "../calls/streaming.ts";
 import { checkPins, type Pin, pinOf, sha256Of } from "./integrity.ts";
 import { isBetterThan, isFresh, policyOf, REQUEST, revalidated, revalidationHeaders } from "./policy.ts";
-import { isPublic, type Note, type Shelf } from "./shelf.ts";
+import { isPublic, type Note, type Shelf } from "./kept.ts";
 
 /** fetch's `RequestCache`. */
 export type Mode = "default" | "no-store" | "reload" | "no-cache" | "force-cache" | "only-if-cached";

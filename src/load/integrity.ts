@@ -1,6 +1,6 @@
 // Subresource integrity: what a caller says that bytes must be. https://www.w3.org/TR/SRI/
 
-import { toHex } from "../key.ts";
+import { toHex } from "../disk/key.ts";
 import { crypto } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
 

@@ -1,9 +1,9 @@
 // Loads the cache when it is needed: at once where the runtime or a bundle can load modules synchronously, else soon. Where
 // that fails, everything goes to the runtime.
 
-import { native } from "../engine/native.ts";
-import { requireSync } from "../platform/require.ts";
-import type { Backend, Compiled } from "./module_cache_backend.ts";
+import { native } from "../engine/runtime.ts";
+import { requireSync } from "./program.ts";
+import type { Backend, Compiled } from "./backend.ts";
 import { type Settings, trace } from "./settings.ts";
 
 let backend: Backend | undefined;
@@ -19,7 +19,7 @@ const [MAX_BYTES, MAX_MODULES] = [256 * 1024 * 1024, 1000];
 /** The cache, where it can be had without waiting; otherwise it may be there later. */
 export function backendNow(settings: Settings): Backend | undefined {
   if (!backend && !hasFailed && !loading) {
-    const loaded = requireBundled() ?? requireSync(import.meta.url, "./module_cache_backend");
+    const loaded = requireBundled() ?? requireSync(import.meta.url, "./backend");
     if (isOurs(loaded)) open(loaded, settings);
     else void backendSoon(settings);
   }
@@ -29,7 +29,7 @@ export function backendNow(settings: Settings): Backend | undefined {
 /** The cache; `undefined` where it cannot be loaded. */
 export function backendSoon(settings: Settings): Promise<Backend | undefined> {
   if (backend || hasFailed) return Promise.resolve(backend);
-  return loading ??= import("./module_cache_backend.ts").then(
+  return loading ??= import("./backend.ts").then(
     (loaded) => open(loaded, settings),
     (error) => fail(error, settings),
   );
@@ -64,13 +64,13 @@ function requireBundled(): object | undefined {
   // The one that `node -e` has for all modules takes files of the working directory.
   if ("require" in globalThis) return undefined;
   try {
-    return require("./module_cache_backend.ts");
+    return require("./backend.ts");
   } catch {
     return undefined;
   }
 }
 
-type BackendModule = typeof import("./module_cache_backend.ts");
+type BackendModule = typeof import("./backend.ts");
 
 /** Bundles may know where this file was when they were made: a copy that lies there takes our calls for the runtime's. */
 function isOurs(loaded: object | undefined): loaded is BackendModule {

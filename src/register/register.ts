@@ -1,9 +1,9 @@
 // Puts a cache behind the calls of the `WebAssembly` namespace, and takes it away again. Loads little: the cache itself is
 // loaded when the first module comes that is worth it. Nothing of ours throws into a program: `guarded` stands before it.
 
-import { native } from "../engine/native.ts";
-import { isCalledByNode, isImport, whyNotServed } from "../platform/caller.ts";
-import { isPlainPromise, isWorthwhile, worthwhile } from "./bytes.ts";
+import { native } from "../engine/runtime.ts";
+import { isCalledByNode, isImport, whyNotServed } from "./program.ts";
+import { isPlainPromise, isWorthwhile, worthwhile } from "./worthwhile.ts";
 import { backendNow, backendSoon, compileMeanwhile } from "./loading.ts";
 import { isOff, readSettings, type Settings, trace } from "./settings.ts";
 

@@ -1,6 +1,6 @@
 // What the environment variables of `register` say.
 
-import { absolute, defaultDirectory, variable } from "../platform/environment.ts";
+import { absolute, defaultDirectory, variable } from "./program.ts";
 
 /** How a registered process caches. */
 export interface Settings {

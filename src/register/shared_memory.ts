@@ -1,8 +1,8 @@
 // Memory that a thread shares with the workers which it starts: they get the modules that are in it, and take one of them
 // only for code that they have hashed themselves. Code is not shared: who can write it could have it taken for other code.
 
-import { native } from "../engine/native.ts";
-import { type MemoryLimits, MemoryTier, type Slot } from "../memory_tier.ts";
+import { native } from "../engine/runtime.ts";
+import { type MemoryLimits, MemoryTier, type Slot } from "../memory/memory_tier.ts";
 import { environmentData } from "../platform/threads.ts";
 
 /** Below this a compile takes less time than it takes to find out how to share: 2 ms on V8, 10 ms on JavaScriptCore. */

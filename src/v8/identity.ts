@@ -1,6 +1,6 @@
 // Whether this process has V8's natives, and all that decides whether an artifact made here loads there.
 
-import { hasTrapHandler } from "./natives.ts";
+import { hasTrapHandler } from "./intrinsics.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";
 
 /** Whether the V8 engine can be used, and why not. */
@@ -56,7 +56,7 @@ export function processPath(): string | undefined {
   const { url } = import.meta as { url?: string };
   if (!url?.startsWith("file:")) return undefined;
   const ending = url.endsWith(".ts") ? "ts" : "js";
-  const path = builtin("node:url").fileURLToPath(new URL(`./module_cache_process.${ending}`, url));
+  const path = builtin("node:url").fileURLToPath(new URL(`./process_main.${ending}`, url));
   return builtin("node:fs").existsSync(path) ? path : undefined;
 }
 

@@ -5,7 +5,7 @@ import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
 import { graded, isAtLeast, profileOf } from "./artifact.ts";
 import { hasFlagsOf } from "./identity.ts";
-import { instantiate, optimize, serialize } from "./natives.ts";
+import { instantiate, optimize, serialize } from "./intrinsics.ts";
 import { clock, setTimer, type Timer } from "../platform/globals.ts";
 import { nodeProcess } from "../platform/node_files.ts";
 import { isTellable, type Order, orderOf } from "./order.ts";

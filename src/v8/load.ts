@@ -3,7 +3,7 @@
 import type { Bytes } from "../engine/calls.ts";
 import { type Grade, isAtLeast, ungraded } from "./artifact.ts";
 import { hasFlagsOf } from "./identity.ts";
-import { deserialize } from "./natives.ts";
+import { deserialize } from "./intrinsics.ts";
 
 /**
  * Reads a module back.

@@ -3,7 +3,7 @@
 
 import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
-import { toHex } from "../key.ts";
+import { toHex } from "../disk/key.ts";
 import type { Grade } from "./artifact.ts";
 import { crypto, fromUtf8, toUtf8 } from "../platform/globals.ts";
 import { builtin, nodeFiles, nodeProcess } from "../platform/node_files.ts";

@@ -1,6 +1,6 @@
 // A module that shows whether what V8 gives back works: it adds, and reads where there is no memory.
 
-import { native } from "../engine/native.ts";
+import { native } from "../engine/runtime.ts";
 
 /**
  * One page of memory, `add(i32, i32): i32`, and `read(i32): i32`, which traps out of bounds.

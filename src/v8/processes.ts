@@ -2,7 +2,7 @@
 
 import type { Readable } from "node:stream";
 import { MARK, processPath } from "./identity.ts";
-import type { Role } from "./module_cache_process.ts";
+import type { Role } from "./process_main.ts";
 import type { Bytes } from "../engine/calls.ts";
 import { clearTimer, setTimer } from "../platform/globals.ts";
 import { builtin, nodeProcess } from "../platform/node_files.ts";

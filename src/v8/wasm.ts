@@ -1,7 +1,7 @@
 // Reads of a module's code what is needed to make an instance of it that does nothing, and to know its functions. The
 // code has been compiled: it is valid. Pure.
 
-import { native } from "../engine/native.ts";
+import { native } from "../engine/runtime.ts";
 import { fromUtf8 } from "../platform/globals.ts";
 
 /** What is known of a module. */

@@ -1,0 +1,269 @@
+// Code that comes as a response: checks it, and compiles it while it arrives where no artifact can save the compile. The
+// only place where chunks of a body become bytes of ours.
+
+import { copyOf, viewOf } from "../bytes.ts";
+import type { Context, Resolved } from "../context.ts";
+import { type Effect, immediate, runAsync } from "../effect.ts";
+import { keepsCode } from "../engine/calls.ts";
+import { native } from "../engine/runtime.ts";
+import { lookup } from "../lookup.ts";
+import type { Bytes } from "../platform/platform.ts";
+
+/** What came through a response. */
+export interface Received<M> {
+  /** The code. */
+  readonly code: Bytes;
+  /** SHA-256 of the code. */
+  readonly codeDigest: Bytes;
+  /** Gives the module, where it was compiled on the way. */
+  readonly compile?: Effect<M>;
+}
+
+/**
+ * Looks up the code of a response.
+ *
+ * @throws {TypeError} When it is no response, or not one of WebAssembly.
+ * @throws What the body fails with, or the engine's own error when it refuses the code.
+ */
+export async function resolveStreaming<M>(
+  context: Context<M>,
+  source: Response | PromiseLike<Response>,
+): Promise<Resolved<M>> {
+  const response = await source;
+  checkResponse(response);
+  const { seenUrls } = context;
+  // What was compiled before may be in memory: to know that takes all of the code.
+  const isSeen = seenUrls.get(response.url) ?? false;
+  const received = await receive(context, response, { act: "compile", compiles: !isSeen });
+  const resolved = await runAsync(lookup(context, received.code, { received }));
+  // Code that is another each time, or does not stay in memory, is compiled while it arrives.
+  if (isName(response.url)) seenUrls.set(response.url, !isSeen || resolved.from === "memory");
+  return resolved;
+}
+
+/** Tells whether a URL may be kept: one of `data:` is as long as the code, and a user part is a secret. */
+export function isName(url: string): boolean {
+  return URL.canParse(url) && !url.startsWith("data:") && !hasUser(url);
+}
+
+/** Tells whether a URL has a user name or a password. */
+export function hasUser(url: string): boolean {
+  const { username, password } = new URL(url);
+  return username !== "" || password !== "";
+}
+
+/** A URL for messages: without user, query and fragment, which may be secrets, and without what follows `data:` and the like. */
+export function shown(url: string): string {
+  if (!URL.canParse(url)) return "what is no URL";
+  const { host, pathname, protocol, search } = new URL(url);
+  const isPath = /^[^:]*:\/\//.test(url);
+  return isPath ? `${protocol}//${host}${pathname}${search && "?…"}` : `${protocol}…`;
+}
+
+/**
+ * Checks what the standard's streaming calls check.
+ *
+ * @param options `isAnyType`: the response need not say that it is WebAssembly.
+ * @throws {TypeError} When it is no response, a failed one, one of another type, or its body has been read.
+ */
+export function checkResponse(
+  response: unknown,
+  { isAnyType = false }: { isAnyType?: boolean } = {},
+): asserts response is Response {
+  if (!(response instanceof Response)) throw new TypeError("Cannot compile response: it is no Response");
+  const { bodyUsed, ok, status } = response;
+  const name = nameOf(response);
+  if (!ok) throw new TypeError(`Cannot compile ${name}: its status is ${status}`);
+  if (!isAnyType && !isWasm(response)) {
+    const type = response.headers.get("content-type");
+    throw new TypeError(`Cannot compile ${name}: its type must be application/wasm, not ${type}`);
+  }
+  if (bodyUsed || response.body?.locked) throw new TypeError(`Cannot compile ${name}: its body has been read`);
+}
+
+/** Tells whether a response says that it is WebAssembly. */
+export function isWasm({ headers }: Response): boolean {
+  return headers.get("content-type")?.replace(/^[\t ]+|[\t ]+$/g, "").toLowerCase() === "application/wasm";
+}
+
+function nameOf({ url }: Response): string {
+  return url === "" ? "response" : `response of ${shown(url)}`;
+}
+
+/** How a response is received. */
+export interface ReceiveOptions {
+  /** What the caller does with it, for messages. */
+  readonly act: "compile" | "load";
+  /** Compiles on the way, where the engine can. */
+  readonly compiles: boolean;
+  /** Is told what the sender failed with, where that is what ends it. */
+  readonly onBreak?: () => void;
+}
+
+/**
+ * Receives code.
+ *
+ * @throws {RangeError} When it is longer than the cache allows; the rest is let go.
+ * @throws What the body fails with, or the engine's own error when it refuses the code.
+ */
+export async function receive<M>(
+  context: Context<M>,
+  response: Response,
+  options: ReceiveOptions,
+): Promise<Received<M>> {
+  const { engine } = context;
+  const passing = new Passing(response, context, options);
+  if (!options.compiles || !keepsCode(engine) || !engine.compileStreaming) {
+    while (await passing.next());
+    return await passing.received();
+  }
+  const headers = { "content-type": "application/wasm" };
+  try {
+    const module = await engine.compileStreaming(new Response(passing.stream(), { headers }));
+    return { ...await passing.received(), compile: immediate("compile", () => module) };
+  } catch (error) {
+    // Code that is refused need not have arrived in full.
+    passing.cancel();
+    // Where it was ended here, the engine may have an error of its own for that.
+    throw passing.failure ?? error;
+  }
+}
+
+/** A body on its way through: converted, counted, hashed and kept. */
+class Passing {
+  readonly #hasher;
+  readonly #reader: ReadableStreamDefaultReader<unknown> | undefined;
+  readonly #maxBytes: number;
+  readonly #onBreak: () => void;
+  readonly #tooLong: RangeError;
+  #code: Bytes;
+  #length = 0;
+  /** Why it was ended here. */
+  failure: RangeError | undefined;
+
+  constructor(
+    response: Response,
+    { maxCodeBytes, platform }: Pick<Context<unknown>, "maxCodeBytes" | "platform">,
+    { act, onBreak = () => {} }: ReceiveOptions,
+  ) {
+    const { body, headers, url } = response;
+    this.#onBreak = onBreak;
+    this.#maxBytes = maxCodeBytes;
+    this.#tooLong = tooLong(`Cannot ${act} ${url === "" ? "response" : shown(url)}`, maxCodeBytes);
+    const expected = Number(headers.get("content-length"));
+    // Only the network holds a response to its length; of an encoded body it is the length before decoding.
+    if (url !== "" && expected > maxCodeBytes && !headers.has("content-encoding")) {
+      body?.cancel().catch(() => {});
+      throw this.#tooLong;
+    }
+    // What a server says of the length is no reason to take memory for it.
+    this.#code = new Uint8Array(Math.min(Math.max(expected || 0, MIN_ROOM), MAX_ROOM, maxCodeBytes));
+    this.#hasher = platform.hasher();
+    this.#reader = body?.getReader();
+  }
+
+  /** The body, for whoever compiles it. */
+  stream(): ReadableStream<Bytes> {
+    return new ReadableStream({
+      pull: async (controller) => {
+        const chunk = await this.next();
+        if (chunk) controller.enqueue(chunk);
+        else controller.close();
+      },
+      cancel: () => this.cancel(),
+    }, { highWaterMark: 0 });
+  }
+
+  /** The next chunk, in memory of its own: its sender may use his again, and whoever compiles it does what he likes. */
+  async next(): Promise<Bytes | undefined> {
+    try {
+      const { done, value } = await this.#read();
+      if (done) return undefined;
+      const chunk = isPlain(value) ? copyOf(viewOf(value)) : await checkedCopy(value);
+      if (this.#length + chunk.length > this.#maxBytes) throw this.failure = this.#tooLong;
+      this.#hasher.update(chunk);
+      this.#keep(chunk);
+      return chunk;
+    } catch (error) {
+      this.cancel();
+      throw error;
+    }
+  }
+
+  async #read(): Promise<{ done: boolean; value?: unknown }> {
+    try {
+      return await this.#reader?.read() ?? { done: true };
+    } catch (error) {
+      this.#onBreak();
+      throw error;
+    }
+  }
+
+  /** Lets the rest go. */
+  cancel(): void {
+    this.#reader?.cancel().catch(() => {});
+  }
+
+  async received(): Promise<Pick<Received<never>, "code" | "codeDigest">> {
+    const isFull = this.#length === this.#code.length;
+    const code = isFull ? this.#code : new Uint8Array(this.#code.buffer.transfer(this.#length));
+    return { code, codeDigest: await this.#hasher.digest(code) };
+  }
+
+  #keep(chunk: Bytes): void {
+    const length = this.#length + chunk.length;
+    if (length > this.#code.length) {
+      const room = Math.min(Math.max(length, 2 * this.#code.length), this.#maxBytes);
+      this.#code = new Uint8Array(this.#code.buffer.transfer(room));
+    }
+    this.#code.set(chunk, this.#length);
+    this.#length = length;
+  }
+}
+
+/** Room for code before any of it has come, bytes. */
+const [MIN_ROOM, MAX_ROOM] = [64 * 1024, 64 * 1024 * 1024];
+
+/** The error for code that is longer than a cache allows. */
+export function tooLong(cannot: string, maxCodeBytes: number): RangeError {
+  return new RangeError(`${cannot}: it has more than ${maxCodeBytes} bytes`);
+}
+
+/** By the internal slots, as the runtimes do it. */
+const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
+const [kindOf, lengthOf] = [Symbol.toStringTag, "length"].map((name) =>
+  Object.getOwnPropertyDescriptor(TypedArray, name)!.get!
+) as [() => unknown, () => number];
+
+/** Tells whether every runtime takes a chunk: any Uint8Array, of whatever class, realm and memory, that has bytes. */
+function isPlain(chunk: unknown): boolean {
+  return kindOf.call(chunk) === "Uint8Array" && lengthOf.call(chunk) > 0;
+}
+
+/**
+ * Asks the runtime whether it takes a chunk: Deno takes no view but Uint8Array, Node and Bun take all, and Bun a
+ * SharedArrayBuffer; one that was transferred away is empty for Deno and Node (seen on Deno 2.9, Bun 1.4, Node 22 to 26).
+ *
+ * @throws What the runtime says of a chunk that it does not take.
+ */
+async function checkedCopy(chunk: unknown): Promise<Bytes> {
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+  const response = new Response(body, { headers: { "content-type": "application/wasm" } });
+  try {
+    await (native.compileStreaming?.(response) ?? response.arrayBuffer());
+  } catch (error) {
+    // A part of a module is none; so it was read.
+    if (!(error instanceof native.CompileError)) throw error;
+  }
+  try {
+    return copyOf(viewOf(chunk));
+  } catch {
+    // It was transferred away: whoever takes it takes nothing.
+    return new Uint8Array();
+  }
+}

@@ -1,0 +1,263 @@
+// Keeps bytes in the directory: reads and verifies entries, publishes and removes them. Never sees a module.
+
+import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
+import { xxh3 } from "./checksum.ts";
+import { type Directory, ioFault, isForeign, isMissing, untrusted } from "./directory.ts";
+import { CannotWait, forEach, type Operation, perform } from "../effect.ts";
+import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
+import { CacheError, systemCode } from "../errors.ts";
+import type { Housekeeping, Written } from "./limits.ts";
+import { ENTRY_NAME, PREFIX_NAME } from "./key.ts";
+import type { Bytes, Files, OpenFile, Platform } from "../platform/platform.ts";
+import { HOUR_MS } from "./prune.ts";
+
+/** Where an entry is, and what its header must say. */
+export interface Address {
+  /** Name of the entry, 64 hexadecimal digits. */
+  readonly key: string;
+  /** Path below the directory's root. */
+  readonly path: string;
+  /** SHA-256 of the code. */
+  readonly codeDigest: Bytes;
+  /** SHA-256 of the engine's id. */
+  readonly engineDigest: Bytes;
+}
+
+/** What the disk tier is made of. */
+export interface DiskTierParts {
+  /** What the runtime offers. */
+  readonly platform: Platform;
+  /** Its files. */
+  readonly files: Files;
+  /** Where entries are. */
+  readonly directory: Directory;
+  /** Makes room. */
+  readonly housekeeping: Housekeeping;
+  /** Bytes that the largest entry can have. */
+  readonly maxBytes: number;
+  /** Signs entries. */
+  readonly secret?: Bytes | CryptoKey;
+  /** Payloads are machine code: the faster checksum, which finds damage but not intent, is not enough. */
+  readonly isNative?: boolean;
+}
+
+/** How an entry is read. */
+export interface ReadOptions {
+  /** The code, where the payload must be this very code: only the header is read then. */
+  readonly copy?: Bytes;
+  /** The payload must be the code itself. */
+  readonly isCode?: boolean;
+}
+
+/** Entries in a directory. */
+export class DiskTier {
+  readonly #parts: DiskTierParts;
+
+  /** Touches nothing yet. */
+  constructor(parts: DiskTierParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Reads and verifies an entry, and notes that it was used. Takes no lock.
+   *
+   * @param address Which entry.
+   * @param options What the payload must be.
+   * @returns The payload, or what is wrong with the entry, or `undefined` where there is none.
+   * @throws {CacheError} `IO` when an entry may be there but cannot be read; `UNTRUSTED` when others could have made it.
+   * @throws {CannotWait} In a synchronous run that would have to check an HMAC by a `CryptoKey`.
+   */
+  *read(address: Address, { copy, isCode = false }: ReadOptions = {}): Operation<Bytes | CacheError | undefined> {
+    const path = this.#pathOf(address);
+    const { files, secret } = this.#parts;
+    const headLength = HEADER_BYTES + (secret ? MAC_BYTES : 0);
+    let header!: Header;
+    const check = function* (this: DiskTier, head: Bytes, file: OpenFile): Operation<number> {
+      header = yield* this.#checkHead(path, head, file, address);
+      if (copy || isCode) checkCode(path, header);
+      return copy ? 0 : this.#bodyLength(path, header);
+    };
+    let parts;
+    try {
+      parts = yield* perform(files.read(path, headLength, check.bind(this)));
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      return this.#unreadable(path, error);
+    }
+    if (copy === undefined) {
+      // The HMAC that nobody here can check comes before the payload.
+      const payload = header.isSigned && !secret ? parts.body.slice(MAC_BYTES) : parts.body;
+      const wrong = yield* this.#payloadFault(header, payload, isCode);
+      if (wrong) return corrupt(path, wrong);
+      copy = payload;
+    }
+    yield* this.#noteUse(path, parts.modifiedMs);
+    return copy;
+  }
+
+  /**
+   * Writes an entry: a new file, then a rename over whatever stands there. Never changes a published file.
+   *
+   * @param options `isCode`: the payload must be the code itself.
+   * @returns Whether it was written, and a fault of making room for it that did not hinder that.
+   * @throws {CacheError} `IO` when it cannot, `LIMIT` when there is no room for it, `CORRUPT` when the payload is not the
+   * code that it must be, `UNTRUSTED` where others could change machine code; nothing is left behind then.
+   */
+  *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Written> {
+    const { directory, housekeeping, platform, secret, isNative } = this.#parts;
+    yield* writing(this.#pathOf(address), directory.secure(address.path));
+    // Links were followed then.
+    const path = this.#pathOf(address);
+    // Of these very bytes, whatever was computed before: an entry that says of others what they are gives a wrong module.
+    const payloadSha256 = yield* perform(platform.sha256(payload));
+    if (isCode && !timingSafeEqual(payloadSha256, address.codeDigest)) {
+      throw new CacheError("CORRUPT", `Cannot write entry ${path}: its payload is not the code`, { path });
+    }
+    const head = yield* this.#seal({
+      codeDigest: address.codeDigest,
+      engineDigest: address.engineDigest,
+      payloadLength: payload.length,
+      payloadSha256,
+      payloadXxh3: isCode || secret || isNative ? undefined : yield* perform(xxh3(payload)),
+      isSigned: secret !== undefined,
+    });
+    const size = head.length + payload.length;
+    return yield* housekeeping.writeWithin(size, () => writing(path, directory.replace(path, [head, payload])));
+  }
+
+  /** Removes an entry; tells whether it was there. */
+  *remove(path: string): Operation<boolean> {
+    return yield* this.#remove(`${this.#parts.directory.root}/${path}`);
+  }
+
+  /** Removes every entry of an engine's folder, and nothing else that is in it. */
+  *clear(folder: string): Operation<void> {
+    const path = `${this.#parts.directory.root}/${folder}`;
+    for (const prefix of yield* this.#list(path, PREFIX_NAME)) {
+      const remove = this.#remove.bind(this);
+      yield* forEach(yield* this.#list(`${path}/${prefix}`, ENTRY_NAME), function* (name) {
+        yield* remove(`${path}/${prefix}/${name}`);
+      });
+    }
+  }
+
+  #pathOf(address: Address): string {
+    return `${this.#parts.directory.root}/${address.path}`;
+  }
+
+  /** What it means that an entry could not be read; throws what does not mean that there is none to be used. */
+  #unreadable(path: string, error: unknown): CacheError {
+    if (error instanceof CacheError && error.code === "CORRUPT") return error;
+    if (error instanceof CacheError || error instanceof CannotWait) throw error;
+    const code = systemCode(error);
+    if (code === "EFBIG") return corrupt(path, "it is larger than memory");
+    if (isForeign(error)) return corrupt(path, `it is no file: ${code}`);
+    throw ioFault("read entry", path, error);
+  }
+
+  /** Checks all that can be checked without the payload. */
+  *#checkHead(path: string, head: Bytes, file: OpenFile, address: Address): Operation<Header> {
+    const exposure = this.#parts.isNative ? file.exposure() : undefined;
+    if (exposure) throw untrusted(path, exposure);
+    const header = decodeHeader(head, file.size);
+    if (typeof header === "string") throw corrupt(path, header);
+    const wrong = yield* this.#headerFault(header, head, address);
+    if (wrong) throw corrupt(path, wrong);
+    return header;
+  }
+
+  /** How many bytes follow the head; the limits say how many can have been written. */
+  #bodyLength(path: string, { isSigned, payloadLength }: Header): number {
+    const { maxBytes, secret } = this.#parts;
+    const macLength = isSigned ? MAC_BYTES : 0;
+    if (HEADER_BYTES + macLength + payloadLength > maxBytes) throw corrupt(path, "it is larger than maxDiskBytes");
+    return secret ? payloadLength : macLength + payloadLength;
+  }
+
+  *#headerFault(header: Header, head: Bytes, address: Address): Operation<string | undefined> {
+    const { platform, secret } = this.#parts;
+    const seal = yield* perform(platform.sha256(head.slice(0, SEALED_BYTES)));
+    if (!timingSafeEqual(seal, sealOf(head))) return "its header is damaged";
+    if (!timingSafeEqual(header.codeDigest, address.codeDigest)) return "it belongs to another code";
+    if (!timingSafeEqual(header.engineDigest, address.engineDigest)) return "it belongs to another engine";
+    if (!secret) return undefined;
+    if (!header.isSigned) return "it is not signed";
+    const mac = yield* perform(platform.hmacSha256(secret, head.slice(0, HEADER_BYTES)));
+    if (!timingSafeEqual(mac, head.subarray(HEADER_BYTES))) return "it was signed with another secret";
+  }
+
+  /** @param mustHash The faster checksum is not enough: whoever forged the entry could have made that one right. */
+  *#payloadFault(header: Header, body: Bytes, mustHash: boolean): Operation<string | undefined> {
+    const { platform, secret, isNative } = this.#parts;
+    if (body.length !== header.payloadLength) return "it ends too early";
+    const fast = header.payloadXxh3 && !secret && !isNative && !mustHash ? yield* perform(xxh3(body)) : undefined;
+    if (fast) return timingSafeEqual(fast, header.payloadXxh3!) ? undefined : DAMAGED;
+    return timingSafeEqual(yield* perform(platform.sha256(body)), header.payloadSha256) ? undefined : DAMAGED;
+  }
+
+  *#seal(header: Header): Operation<Bytes> {
+    const { platform, secret } = this.#parts;
+    const sealed = encodeHeader(header);
+    const seal = yield* perform(platform.sha256(sealed));
+    const head = join(sealed, seal);
+    return secret ? join(head, yield* perform(platform.hmacSha256(secret, head))) : head;
+  }
+
+  /** The entries that were used least recently go first: their times tell, to the hour. */
+  *#noteUse(path: string, modifiedMs: number): Operation<void> {
+    const { directory, files, platform } = this.#parts;
+    const nowMs = platform.now();
+    if (Math.abs(nowMs - modifiedMs) <= HOUR_MS || directory.mustNotWrite) return;
+    try {
+      yield* perform(files.touch(path, nowMs));
+    } catch {
+      // Whatever it is: the entry may go earlier than it should, and is made again then.
+    }
+  }
+
+  *#remove(path: string): Operation<boolean> {
+    try {
+      yield* perform(this.#parts.files.remove(path));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw ioFault("remove entry", path, error);
+    }
+  }
+
+  *#list(path: string, names: RegExp): Operation<string[]> {
+    try {
+      return (yield* perform(this.#parts.files.list(path))).filter((name) => names.test(name));
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw ioFault("list", path, error);
+    }
+  }
+}
+
+const DAMAGED = "its payload is damaged";
+
+/** Checks that the payload of an entry is its code. */
+function checkCode(path: string, { codeDigest, payloadSha256 }: Header): void {
+  if (!timingSafeEqual(payloadSha256, codeDigest)) throw corrupt(path, DAMAGED);
+}
+
+/** Has an entry written, or what that needs; its fault is one of the cache. */
+function* writing(path: string, step: Operation<void>): Operation<void> {
+  try {
+    yield* step;
+  } catch (error) {
+    throw ioFault("write entry", path, error);
+  }
+}
+
+function corrupt(path: string, wrong: string): CacheError {
+  return new CacheError("CORRUPT", `Cannot use entry ${path}: ${wrong}`, { path });
+}
+
+function join(a: Bytes, b: Bytes): Bytes {
+  const joined = new Uint8Array(a.length + b.length);
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
+}

@@ -1,0 +1,60 @@
+// Keys: what makes an entry the right one. Digest of the code, identity of the engine, version of the format. Pure.
+
+import { FORMAT_VERSION } from "./entry.ts";
+import { toUtf8 } from "../platform/globals.ts";
+import type { Bytes } from "../platform/platform.ts";
+
+/** Length of a SHA-256, bytes. */
+export const DIGEST_BYTES = 32;
+
+/** Marks the bytes as ours, so that no other use of SHA-256 gives the same key. */
+const DOMAIN = toUtf8("wasm-module-cache key");
+
+/**
+ * Bytes whose SHA-256 is the key: a fixed frame, so that no two different parts run together.
+ *
+ * @param codeDigest SHA-256 of the code, 32 bytes.
+ * @param engineDigest SHA-256 of the engine's id, 32 bytes.
+ */
+export function keyMaterial(codeDigest: Uint8Array, engineDigest: Uint8Array): Bytes {
+  const material = new Uint8Array(DOMAIN.length + 1 + 2 * DIGEST_BYTES);
+  material.set(DOMAIN);
+  material[DOMAIN.length] = FORMAT_VERSION;
+  material.set(engineDigest, DOMAIN.length + 1);
+  material.set(codeDigest, DOMAIN.length + 1 + DIGEST_BYTES);
+  return material;
+}
+
+/** Name of an engine's folder. */
+export const FOLDER_NAME = /-[0-9a-f]{16}$/;
+
+/** Name of a folder of entries in an engine's folder. */
+export const PREFIX_NAME = /^[0-9a-f]{2}$/;
+
+/** Name of an entry in such a folder. */
+export const ENTRY_NAME = /^[0-9a-f]{62}$/;
+
+/**
+ * Folder of an engine: readable, and different for different ids whatever characters they have.
+ *
+ * @param id Id of the engine.
+ * @param engineDigest SHA-256 of the id.
+ */
+export function engineFolder(id: string, engineDigest: Uint8Array): string {
+  const readable = id.replace(/[^A-Za-z0-9.-]+/g, "_").slice(0, 48);
+  return `${readable}-${toHex(engineDigest).slice(0, 16)}`;
+}
+
+/** Place of an entry below the directory's root. */
+export function entryPath(folder: string, key: string): string {
+  return `${folder}/${key.slice(0, 2)}/${key.slice(2)}`;
+}
+
+/** Bytes as lower-case hexadecimal digits. */
+export function toHex(bytes: Uint8Array): string {
+  let hex = "";
+  for (const byte of bytes) hex += HEX[byte];
+  return hex;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

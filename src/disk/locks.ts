@@ -1,0 +1,124 @@
+// The locks of a directory: advisory, shared within a cache, waited for no longer than allowed.
+
+import { type Directory, ioFault } from "./directory.ts";
+import { type Operation, perform } from "../effect.ts";
+import { CacheError } from "../errors.ts";
+import type { Files, Lock, Platform } from "../platform/platform.ts";
+
+interface HeldLock {
+  readonly lock: Lock;
+  users: number;
+}
+
+/** Longest wait between two tries for a lock: how late a waiter may notice that the holder is gone. */
+const MAX_LOCK_POLL_MS = 20;
+
+/** How many locks a cache holds at a time, at most: more compiles at once help nobody, and each takes a descriptor. */
+const MAX_LOCKS = 32;
+
+/** The locks of a directory, as one cache takes them. */
+export class Locks {
+  readonly #platform: Platform;
+  readonly #files: Files;
+  readonly #directory: Directory;
+  readonly #timeoutMs: number;
+  readonly #held = new Map<string, HeldLock>();
+  #beingTaken = 0;
+
+  /**
+   * Touches nothing yet.
+   *
+   * @param timeoutMs How long to wait for a lock, ms.
+   */
+  constructor(platform: Platform, files: Files, directory: Directory, timeoutMs: number) {
+    this.#platform = platform;
+    this.#files = files;
+    this.#directory = directory;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Whether this platform has any. */
+  get areThere(): boolean {
+    return this.#files.tryLock !== undefined;
+  }
+
+  /**
+   * Takes the lock of a key's stripe, waiting for it no longer than allowed. Where this cache holds it already, for
+   * another code of the stripe, it is shared: lookups of one code wait for each other without it.
+   *
+   * @param stripe Which of the 256 locks, two hexadecimal digits.
+   * @returns `undefined` where this platform has no lock, or it is held and this run must not wait; also where this cache
+   * held too many others all the time, so that there were no descriptors to spare.
+   * @throws {CacheError} `LOCK_TIMEOUT` or `IO`.
+   */
+  *lock(stripe: string): Operation<Lock | undefined> {
+    const timeoutMs = this.#timeoutMs;
+    const { clock, pause } = this.#platform;
+    const deadline = clock() + timeoutMs;
+    let waitedMs = 0;
+    let isLate = false;
+    for (let delayMs = 1; this.#files.tryLock; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
+      const mayTake = this.#held.size + this.#beingTaken < MAX_LOCKS;
+      const lock = mayTake ? yield* this.#take(stripe, true) : this.#share(stripe);
+      if (lock) return lock;
+      if (isLate && !mayTake) return undefined;
+      if (isLate) {
+        const path = this.#lockPath(stripe);
+        throw new CacheError("LOCK_TIMEOUT", `Cannot lock ${path}: held elsewhere for ${timeoutMs} ms`, { path });
+      }
+      if (!(yield* perform(pause(delayMs)))) return undefined;
+      waitedMs += delayMs;
+      // A test runner's clock may stand still.
+      isLate = waitedMs >= timeoutMs || clock() >= deadline;
+    }
+  }
+
+  /**
+   * Takes a lock, or shares it where this cache holds it already. Does not make the directory.
+   *
+   * @returns `undefined` where it is held elsewhere, or this platform has none.
+   * @throws {CacheError} `IO`
+   */
+  *tryLock(name: string): Operation<Lock | undefined> {
+    return yield* this.#take(name, false);
+  }
+
+  *#take(name: string, makesDirectory: boolean): Operation<Lock | undefined> {
+    const shared = this.#share(name);
+    if (shared || !this.#files.tryLock) return shared;
+    const path = this.#lockPath(name);
+    this.#beingTaken++;
+    try {
+      const taking = this.#files.tryLock(path);
+      const lock = yield* (makesDirectory ? this.#directory.within(taking) : perform(taking));
+      if (!lock) return undefined;
+      this.#held.set(name, { lock, users: 0 });
+      return this.#share(name);
+    } catch (error) {
+      throw ioFault("lock", path, error);
+    } finally {
+      this.#beingTaken--;
+    }
+  }
+
+  /** Uses a lock that is held already; the last user gives it back. */
+  #share(stripe: string): Lock | undefined {
+    const held = this.#held.get(stripe);
+    if (!held) return undefined;
+    held.users++;
+    const release = () => {
+      if (--held.users > 0) return;
+      this.#held.delete(stripe);
+      try {
+        held.lock.release();
+      } catch {
+        // Whatever it is, the descriptor is gone, and the lock with it.
+      }
+    };
+    return { release };
+  }
+
+  #lockPath(stripe: string): string {
+    return `${this.#directory.root}/locks/${stripe}`;
+  }
+}

@@ -1,0 +1,232 @@
+// Prune: removes what was not used for long, what is too much, and what dead writers left behind. Only names that are
+// the cache's own; of all engines, so that entries of versions no longer in use go first.
+
+import { type Directory, ioFault, isMissing } from "./directory.ts";
+import { type Effect, forEach, type Operation, perform } from "../effect.ts";
+import { type CacheError, systemCode } from "../errors.ts";
+import { ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
+import type { FileInfo, Files } from "../platform/platform.ts";
+
+/** How a prune goes about it. */
+export interface PrunePlan {
+  /** The time, ms since 1970. */
+  readonly nowMs: number;
+  /** How long an entry may go unused, ms. */
+  readonly maxAgeMs: number;
+  /** How many bytes there may be. */
+  readonly maxBytes: number;
+  /** Bytes that are to be written next. */
+  readonly room: number;
+  /** Removes nothing, and tells what it would. */
+  readonly isDryRun: boolean;
+}
+
+/** What a prune did. */
+export interface PruneResult {
+  /** Entries removed, of all engines. */
+  readonly removedEntries: number;
+  /** Their bytes. */
+  readonly removedBytes: number;
+  /** Entries that stay. */
+  readonly entries: number;
+  /** Bytes that stay, with those of entries just being written. */
+  readonly bytes: number;
+}
+
+interface Found {
+  readonly path: string;
+  readonly size: number;
+  /** When it was last used, as far as is known: what came from an archive or an image may say anything. */
+  readonly modifiedMs: number;
+  /** For how long nothing has happened to it: neither a use nor a restore. */
+  readonly idleMs: number;
+}
+
+/** Where a prune of too much stops, so that the next is not at once: part of the limit. */
+const LOW_WATER = 0.8;
+
+/** How exactly the use of an entry is known, and how long nothing has happened to a file that nobody writes any more, ms. */
+export const HOUR_MS = 3_600_000;
+
+/** How many entries are kept in mind at a time, whatever their number. */
+const MAX_IN_MIND = 10_000;
+
+/** What the system says to who has no right to look. */
+const NOT_OURS = ["EACCES", "EPERM", "NotCapable"];
+
+/** Files not yet published, and the profiles that V8 wants under a name of its own. */
+const TEMPORARY_NAME = /^(\d+-[0-9a-f-]+|profile-wasm-[0-9a-f]{8})$/;
+
+/** One prune of a directory. */
+export class Prune {
+  /** The first fault that left something where it was. */
+  fault?: CacheError;
+  readonly #files: Files;
+  readonly #directory: Directory;
+  readonly #plan: PrunePlan;
+  readonly #result = { removedEntries: 0, removedBytes: 0, entries: 0, bytes: 0 };
+
+  /** Touches nothing yet. */
+  constructor(files: Files, directory: Directory, plan: PrunePlan) {
+    this.#files = files;
+    this.#directory = directory;
+    this.#plan = plan;
+  }
+
+  /**
+   * Removes entries that were not used for too long; then, where the rest is too much, the least recently used. What
+   * vanishes or appears meanwhile is no fault. An entry used after it was looked at may go too: its reader has it open.
+   *
+   * @throws {CacheError} `IO` when it cannot be known what is there.
+   */
+  *run(): Operation<PruneResult> {
+    const { maxAgeMs, maxBytes, room } = this.#plan;
+    const result = this.#result;
+    let oldest = new Oldest();
+    yield* this.#sweep();
+    yield* this.#walk((entry) => {
+      result.entries++;
+      result.bytes += entry.size;
+      const isOld = entry.idleMs > maxAgeMs;
+      if (!isOld) oldest.offer(entry);
+      return isOld;
+    });
+    const target = result.bytes + room > maxBytes ? Math.min(maxBytes * LOW_WATER, maxBytes - room) : Infinity;
+    for (let batch; result.bytes > target && (batch = oldest.sorted()).length > 0;) {
+      // Where more has to go than is kept in mind: look again, from there on.
+      oldest = new Oldest(batch.at(-1));
+      while (result.bytes > target && batch.length > 0) yield* this.#removeAll(firstOf(batch, result.bytes - target));
+      if (result.bytes > target) yield* this.#walk((entry) => oldest.offer(entry));
+    }
+    return result;
+  }
+
+  /** Visits every entry of every engine, a folder at a time; removes those that a visit says are to go. */
+  *#walk(visit: (entry: Found) => boolean | void): Operation<void> {
+    const { root } = this.#directory;
+    for (const folder of yield* this.#names(root, FOLDER_NAME)) {
+      const prefixes = yield* this.#names(`${root}/${folder}`, PREFIX_NAME);
+      for (const prefix of prefixes) {
+        yield* this.#removeAll((yield* this.#entriesIn(`${root}/${folder}/${prefix}`)).filter(visit));
+      }
+      // So go the folders of engines that are not used any more.
+      if (prefixes.length === 0) yield* this.#removeEmpty(`${root}/${folder}`);
+    }
+  }
+
+  *#entriesIn(path: string): Operation<Found[]> {
+    const files = yield* this.#filesIn(path, ENTRY_NAME);
+    if (files.length === 0) yield* this.#removeEmpty(path);
+    return files;
+  }
+
+  /** Removes what writers that died left behind, and counts what others are writing. */
+  *#sweep(): Operation<void> {
+    const files = yield* this.#filesIn(this.#directory.temporary, TEMPORARY_NAME);
+    yield* forEach(files, (file) => this.#sweepOne(file, file.idleMs > HOUR_MS && !this.#plan.isDryRun));
+  }
+
+  *#sweepOne({ path, size }: Found, mayGo: boolean): Operation<void> {
+    const isGone = mayGo && (yield* this.#attempt(path, this.#files.remove(path)));
+    if (!isGone) this.#result.bytes += size;
+  }
+
+  *#removeAll(entries: readonly Found[]): Operation<void> {
+    yield* forEach(entries, (entry) => this.#remove(entry));
+  }
+
+  *#remove({ path, size }: Found): Operation<void> {
+    const result = this.#result;
+    if (!this.#plan.isDryRun && !(yield* this.#attempt(path, this.#files.remove(path)))) return;
+    result.removedEntries++;
+    result.removedBytes += size;
+    result.entries--;
+    result.bytes -= size;
+  }
+
+  /** Not when room is made, which can be often: writers may be about to use it. Leaves it where one was faster. */
+  *#removeEmpty(path: string): Operation<void> {
+    if (this.#plan.isDryRun || this.#plan.room > 0) return;
+    try {
+      yield* perform(this.#files.removeDirectory(path));
+    } catch {
+      // Whatever it is: there is always a next time.
+    }
+  }
+
+  *#filesIn(path: string, names: RegExp): Operation<Found[]> {
+    const { isDryRun, nowMs } = this.#plan;
+    const files = yield* this.#listing(path, this.#files.listFiles(path, names));
+    const future = files.filter(({ modifiedMs }) => modifiedMs > nowMs + HOUR_MS);
+    // By a wrong clock: it would keep a file for ever.
+    const touch = ({ name }: FileInfo) => this.#attempt(`${path}/${name}`, this.#files.touch(`${path}/${name}`, nowMs));
+    if (!isDryRun) yield* forEach(future, touch);
+    return files.map(({ name, size, modifiedMs, changedMs }) => ({
+      path: `${path}/${name}`,
+      size,
+      modifiedMs: Math.min(modifiedMs, nowMs),
+      idleMs: Math.max(0, nowMs - Math.max(modifiedMs, changedMs)),
+    }));
+  }
+
+  *#names(path: string, pattern: RegExp): Operation<string[]> {
+    return (yield* this.#listing(path, this.#files.list(path))).filter((name) => pattern.test(name));
+  }
+
+  /** Lists; what others keep to themselves is theirs, and left out with a fault. */
+  *#listing<T>(path: string, effect: Effect<T[]>): Operation<T[]> {
+    try {
+      return yield* perform(effect);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      const fault = ioFault("prune", path, error);
+      if (!NOT_OURS.includes(systemCode(error))) throw fault;
+      this.fault ??= fault;
+      return [];
+    }
+  }
+
+  /** Takes a step for one file; gives `false` where that fails, and keeps the fault. What is gone already is no fault. */
+  *#attempt(path: string, effect: Effect<void>): Operation<boolean> {
+    try {
+      yield* perform(effect);
+    } catch (error) {
+      if (isMissing(error)) return true;
+      this.fault ??= ioFault("prune", path, error);
+      return false;
+    }
+    return true;
+  }
+}
+
+/** The entries that were used least recently, of all those offered; a bounded number of them. */
+class Oldest {
+  #kept: Found[] = [];
+  readonly #after: Found | undefined;
+
+  /** @param after Only those that come later. */
+  constructor(after?: Found) {
+    this.#after = after;
+  }
+
+  offer(entry: Found): void {
+    if (this.#after && byUse(this.#after, entry) >= 0) return;
+    this.#kept.push(entry);
+    if (this.#kept.length >= 2 * MAX_IN_MIND) this.#kept = this.sorted();
+  }
+
+  sorted(): Found[] {
+    return this.#kept.sort(byUse).slice(0, MAX_IN_MIND);
+  }
+}
+
+/** Takes from the front of a list the entries that make up so many bytes. */
+function firstOf(entries: Found[], bytes: number): Found[] {
+  let count = 0;
+  for (let sum = 0; count < entries.length && sum < bytes; count++) sum += entries[count]!.size;
+  return entries.splice(0, count);
+}
+
+function byUse(a: Found, b: Found): number {
+  return a.modifiedMs - b.modifiedMs || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
+}

@@ -1,0 +1,144 @@
+// What `load` keeps: code by its digest, and notes on where it came from. Both are entries like all others, checked,
+// signed and pruned as they are; without a directory, notes are kept in memory.
+
+import QuickLRU from "quick-lru";
+import type { Context, Storage } from "../context.ts";
+import { type Operation, perform, runAsync } from "../effect.ts";
+import { CacheError } from "../errors.ts";
+import { addressIn, folderIn, type Known } from "../lookup.ts";
+import { fromUtf8, toUtf8 } from "../platform/globals.ts";
+import { write, type Writing } from "../obtain.ts";
+import type { Bytes } from "../platform/platform.ts";
+import { hasUser } from "../calls/streaming.ts";
+import { isPolicy, type StoredPolicy } from "./policy.ts";
+
+/** What is known of a name: a URL, or a digest that somebody pinned. */
+export interface Note {
+  /** SHA-256 of the code, hexadecimal. */
+  readonly digest?: string;
+  /** Where the code is instead. */
+  readonly location?: string;
+  /** What HTTP says of it. */
+  readonly policy?: StoredPolicy;
+  /** It came as another type than WebAssembly's. */
+  readonly isOther?: boolean;
+}
+
+/** The id under which copies of code are kept: the host engine's, for they are the same. */
+const CODE = "host";
+/** The id under which notes are kept. */
+const NOTES = "wasm-module-cache load 1";
+
+/** The shelf of a cache. */
+export class Shelf {
+  readonly #context: Context<unknown>;
+  /** Keys of entries found damaged: their headers may look well. */
+  readonly #damaged = new Set<string>();
+  readonly #notes = new QuickLRU<string, Note>({ maxSize: 1000 });
+
+  /** Touches nothing yet. */
+  constructor(context: Context<unknown>) {
+    this.#context = context;
+  }
+
+  /** Finds what is known of a name. What is written there and makes no sense is not. */
+  async note(name: string): Promise<Note | undefined> {
+    const known = this.#notes.get(name);
+    if (known) return known;
+    const bytes = await runAsync(this.#read(NOTES, await this.#digestOf(name)));
+    const note = bytes && await noteOf(bytes);
+    if (note) this.#notes.set(name, note);
+    return note;
+  }
+
+  /** Finds code. */
+  async code(digest: string): Promise<Known<never>["received"]> {
+    const codeDigest = fromHex(digest);
+    const code = await runAsync(this.#read(CODE, codeDigest));
+    return code && { code, codeDigest, isCopy: true };
+  }
+
+  /** Notes something, and has it written soon. */
+  async keepNote(name: string, note: Note): Promise<void> {
+    this.#notes.set(name, note);
+    await this.#keep(NOTES, await this.#digestOf(name), toUtf8(JSON.stringify(note)));
+  }
+
+  /** Has code written soon, unless it is there. */
+  async keepCode(code: Bytes, codeDigest: Bytes): Promise<void> {
+    await this.#keep(CODE, codeDigest, code);
+  }
+
+  /** Forgets all notes. */
+  async clear(storage: Storage | undefined): Promise<void> {
+    this.#notes.clear();
+    if (storage) await runAsync(storage.disk.clear(await runAsync(folderIn(this.#context.platform, NOTES))));
+  }
+
+  async #digestOf(name: string): Promise<Bytes> {
+    return await runAsync(perform(this.#context.platform.sha256(toUtf8(name))));
+  }
+
+  /** Every fault is a miss. */
+  *#read(id: string, digest: Bytes): Operation<Bytes | undefined> {
+    const { platform, report, storage } = this.#context;
+    if (typeof storage === "string" || storage.directory.mustNotRead) return undefined;
+    const address = yield* addressIn(platform, id, digest);
+    yield* perform(storage.behind.settle(address.key));
+    try {
+      const found = yield* storage.disk.read(address, { isCode: id === CODE });
+      if (!(found instanceof CacheError)) return found;
+      if (id === CODE) this.#damaged.add(address.key);
+      report(found);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      report(error);
+    }
+  }
+
+  async #keep(id: string, digest: Bytes, payload: Bytes): Promise<void> {
+    const { platform, storage } = this.#context;
+    if (typeof storage === "string" || storage.directory.mustNotRead || storage.directory.mustNotWrite) return;
+    const address = await runAsync(addressIn(platform, id, digest));
+    // The lookup may be writing the same copy.
+    if (id === CODE && storage.behind.has(address.key)) return;
+    const unable = await runAsync(storage.directory.prepare());
+    const writing = { context: this.#context, storage, address, payload, isCode: id === CODE, unable };
+    storage.behind.schedule(address.key, payload.length, () => this.#write(writing));
+  }
+
+  *#write(writing: Writing): Operation<void> {
+    const { address, isCode, payload, storage: { disk } } = writing;
+    let { unable } = writing;
+    try {
+      const mayBeThere = isCode && !this.#damaged.delete(address.key);
+      if (mayBeThere && (yield* disk.read(address, { copy: payload })) === payload) return;
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      unable = error;
+    }
+    yield* write({ ...writing, unable });
+  }
+}
+
+/** Reads a note: whoever can write the directory may have written anything. */
+async function noteOf(bytes: Bytes): Promise<Note | undefined> {
+  try {
+    const { digest, location, policy, isOther } = JSON.parse(fromUtf8(bytes)) as Note;
+    const isDigest = digest === undefined || /^[0-9a-f]{64}$/.test(digest);
+    const isLocation = location === undefined || isPublic(new URL(location));
+    const isComplete = isDigest && isLocation && (policy === undefined || await isPolicy(policy));
+    return isComplete ? { digest, location, policy, isOther: isOther === true } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Tells whether a place that a URL redirects to may be written down: a user part is a secret, and a query may be one. */
+export function isPublic({ href, protocol, search }: URL): boolean {
+  return /^https?:$/.test(protocol) && search === "" && !hasUser(href);
+}
+
+function fromHex(digits: string): Bytes {
+  return Uint8Array.from(digits.match(/../g)!, (pair) => parseInt(pair, 16));
+}

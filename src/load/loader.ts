@@ -1,0 +1,141 @@
+// Loading by URL: files that did not change are known by what the system says of them, what comes by HTTP as HTTP says.
+
+import QuickLRU from "quick-lru";
+import type { Context, Storage } from "../context.ts";
+import { perform, runAsync } from "../effect.ts";
+import { toHex } from "../disk/key.ts";
+import { lookup } from "../lookup.ts";
+import type { Bytes } from "../platform/platform.ts";
+import { hasUser, receive, shown, tooLong } from "../calls/streaming.ts";
+import { checkOrCancel, HttpLoad, type HttpOptions, type Mode, unkept } from "./http.ts";
+import { checkPins, type Pin, pinsOf } from "./integrity.ts";
+import { Joint } from "./shared_load.ts";
+import { Shelf } from "./kept.ts";
+
+/** Options of {@linkcode ModuleCache.load}. */
+export interface LoadOptions {
+  /**
+   * What the code must be: digests as in HTML's `integrity`. With one, code that is kept is used without asking anybody.
+   *
+   * @default {undefined} whatever comes
+   */
+  integrity?: string;
+  /**
+   * How what is kept of a URL is used, as in `fetch`: `"default"` as HTTP says, `"no-store"` not at all, `"reload"` not, but what
+   * comes is kept, `"no-cache"` after asking whether it changed, `"force-cache"` however old it is,
+   * `"only-if-cached"` the same, and nothing else.
+   *
+   * @default {"default"}
+   */
+  cache?: Mode;
+  /**
+   * What a response must say that it is: `"wasm"`, of type `application/wasm`, or `"any"`, for servers that do not know
+   * the type, or code that is packed. With `integrity` every type is taken. Files have no type.
+   *
+   * @default {"wasm"}
+   */
+  type?: "wasm" | "any";
+  /** Ends the call; it rejects with the signal's reason then. */
+  signal?: AbortSignal;
+}
+
+/** Files changed so shortly before they were read may change again without another time, ms. */
+const RECENT_MS = 2000;
+
+const MODES: readonly unknown[] = ["default", "no-store", "reload", "no-cache", "force-cache", "only-if-cached"];
+
+/** The loads of a cache. */
+export class Loader<M> {
+  readonly #context: Context<M>;
+  readonly #shelf: Shelf;
+  readonly #files = new QuickLRU<string, { identity: string; digest: string }>({ maxSize: 1000 });
+  readonly #joints = new Map<string, Joint<M>>();
+
+  /** Touches nothing yet. */
+  constructor(context: Context<M>) {
+    this.#context = context;
+    this.#shelf = new Shelf(context as unknown as Context<unknown>);
+  }
+
+  /** Loads; calls for the same that overlap share one. */
+  async load(url: string | URL, { integrity, cache = "default", signal, type = "wasm" }: LoadOptions): Promise<M> {
+    // The runtimes' errors repeat what was given, which may have a password in it.
+    if (!URL.canParse(url)) throw new TypeError("Cannot load what is no absolute URL");
+    const target = new URL(url);
+    const pins = pinsOf(integrity);
+    checkChoice("cache", cache, MODES);
+    checkChoice("type", type, ["wasm", "any"]);
+    signal?.throwIfAborted();
+    target.hash = "";
+    const options = { pins, mode: cache, isAnyType: type === "any" || pins.length > 0 };
+    const name = JSON.stringify([target.href, options]);
+    const joint = this.#joints.get(name) ?? this.#begin(name, (signal) => this.#load(target, { ...options, signal }));
+    return await joint.join(signal);
+  }
+
+  #begin(name: string, work: (signal: AbortSignal) => Promise<M>): Joint<M> {
+    const joint: Joint<M> = new Joint(work, () => {
+      if (this.#joints.get(name) === joint) this.#joints.delete(name);
+    });
+    this.#joints.set(name, joint);
+    return joint;
+  }
+
+  /** Forgets where code came from. */
+  async clear(storage: Storage | undefined): Promise<void> {
+    this.#files.clear();
+    await this.#shelf.clear(storage);
+  }
+
+  async #load(url: URL, options: HttpOptions): Promise<M> {
+    const { pins, mode, signal } = options;
+    const { platform: { files } } = this.#context;
+    if (url.protocol === "file:" && files) return await this.#loadFile(files.resolve(url), pins, mode);
+    if (/^https?:$/.test(url.protocol)) {
+      return await new HttpLoad(this.#context, this.#shelf, options).load(url.href);
+    }
+    // The runtime's own errors repeat it.
+    if (hasUser(url.href)) throw new TypeError(`Cannot load ${shown(url.href)}: only http: and https: take a user`);
+    const response = await fetch(url, { signal });
+    await checkOrCancel(response, options);
+    const { code } = await receive(this.#context, response, { act: "load", compiles: false });
+    return await this.#resolve(code, pins, shown(url.href), mode);
+  }
+
+  async #loadFile(path: string, pins: readonly Pin[], mode: Mode): Promise<M> {
+    const { maxCodeBytes, memory, platform: { files, now } } = this.#context;
+    const identify = () => runAsync(perform(files!.identify(path)));
+    const before = await identify();
+    const known = this.#files.get(path);
+    const mayUse = mode !== "no-store" && mode !== "reload" && known?.identity === before.identity;
+    const slot = mayUse ? memory.get(known.digest) : undefined;
+    if (slot) {
+      await checkPins(slot, pins, path);
+      return (await runAsync(lookup(this.#context, slot.code, { digest: slot.digest }))).module;
+    }
+    // A device or a pipe has no size, and perhaps no end.
+    if (!before.isFile) throw new TypeError(`Cannot load ${path}: it is no file`);
+    const code = before.size > maxCodeBytes ? undefined : await runAsync(perform(files!.readWhole(path)));
+    // It may have grown meanwhile.
+    if (!code || code.length > maxCodeBytes) throw tooLong(`Cannot load ${path}`, maxCodeBytes);
+    const module = await this.#resolve(code, pins, path, mode);
+    const digest = memory.find(code)?.digest;
+    const isOld = Math.abs(now() - before.modifiedMs) > RECENT_MS;
+    const isSame = isOld && (await identify()).identity === before.identity;
+    if (digest !== undefined && isSame) this.#files.set(path, { identity: before.identity, digest });
+    else this.#files.delete(path);
+    return module;
+  }
+
+  async #resolve(code: Bytes, pins: readonly Pin[], name: string, mode: Mode): Promise<M> {
+    const codeDigest = await runAsync(perform(this.#context.platform.sha256(code)));
+    await checkPins({ code, digest: toHex(codeDigest) }, pins, name);
+    const context = mode === "no-store" ? unkept(this.#context) : this.#context;
+    return (await runAsync(lookup(context, code, { received: { code, codeDigest } }))).module;
+  }
+}
+
+function checkChoice(name: string, value: unknown, choices: readonly unknown[]): void {
+  if (choices.includes(value)) return;
+  throw new TypeError(`Cannot use ${name} "${value}": it must be one of ${choices.join(", ")}`);
+}

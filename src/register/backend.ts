@@ -1,0 +1,101 @@
+// The cache behind the replaced calls: loaded when the first module comes that is worth it.
+
+import type { Resolved } from "../context.ts";
+import { runAsync, runSync } from "../effect.ts";
+import type { Engine } from "../engine/engine.ts";
+import { compiling, hostEngine } from "../engine/host.ts";
+import { native } from "../engine/runtime.ts";
+import { lookup } from "../lookup.ts";
+import { memoryLimits, openContext } from "../options.ts";
+import { isName, resolveStreaming } from "../calls/streaming.ts";
+import { detectPlatform } from "../platform/detect.ts";
+import { requireSync } from "./program.ts";
+import type { V8EngineFactory } from "../v8/engine.ts";
+import { say, type Settings, trace } from "./settings.ts";
+import { SharedMemory } from "./shared_memory.ts";
+import { optionsOf } from "./storage.ts";
+
+export { native } from "../engine/runtime.ts";
+
+/** Compiles through one cache; each call gives a module of its own, as the runtime's calls do. */
+export interface Backend {
+  /** `WebAssembly.compile`. */
+  compile(code: Uint8Array): Promise<WebAssembly.Module>;
+  /** `new WebAssembly.Module`. */
+  compileSync(code: Uint8Array): WebAssembly.Module;
+  /** `WebAssembly.compileStreaming`, for what is a response of WebAssembly. */
+  compileStreaming(response: Response): Promise<WebAssembly.Module>;
+}
+
+/** What the runtime compiled before the cache was there. */
+export interface Compiled {
+  /** The code, a copy of ours. */
+  readonly code: Uint8Array<ArrayBuffer>;
+  /** Its module. */
+  readonly module: WebAssembly.Module;
+}
+
+/**
+ * Makes the cache of a process.
+ *
+ * @param meanwhile What the runtime compiled already, in order: the cache looks it up now.
+ */
+export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] = []): Backend {
+  const known = [...meanwhile];
+  const { engine, paysOnDisk } = engineOf(settings, known);
+  const options = optionsOf(settings, engine, paysOnDisk);
+  const memory = new SharedMemory(engine.id, memoryLimits(options), detectPlatform().equal);
+  const context = { ...openContext(options), memory };
+  const { storage } = context;
+  const flush = async () => typeof storage !== "string" && await storage.behind.flush();
+  const given = new WeakSet(known.map(({ module }) => module));
+  const own = ({ elapsedMs, from, key, module }: Resolved, bytes: number | string) => {
+    trace(settings, `${from} ${key} ${bytes} bytes ${elapsedMs.toFixed(2)} ms`);
+    // What is written in the background cannot throw any more.
+    if (settings.strict) flush().catch(({ code, message }) => say(`${code} ${message}`));
+    // Who gets the module first has it to himself; others share the compiled code.
+    if (given.has(module)) return native.share(module);
+    given.add(module);
+    return module;
+  };
+  const backend: Backend = {
+    compile: async (code) => own(await runAsync(lookup(context, code)), code.length),
+    compileSync: (code) => own(runSync(lookup(context, code)), code.length),
+    compileStreaming: async (response) => {
+      const length = response.headers.get("content-length") ?? "?";
+      // What a worker may have inherited need not be compiled while it arrives.
+      if (memory.mayInherit(Number(length)) && isName(response.url)) context.seenUrls.set(response.url, true);
+      return own(await resolveStreaming(context, response), length);
+    },
+  };
+  void Promise.allSettled(known.map(({ code }) => backend.compile(code))).then(() => known.length = 0);
+  return backend;
+}
+
+function engineOf(settings: Settings, known: readonly Compiled[]): { engine: Engine; paysOnDisk: boolean } {
+  const v8Engine = settings.engine === "host" ? undefined : loadV8Engine();
+  const { available, reason } = v8Engine?.available() ?? { available: false, reason: "this is not Node, or a bundle" };
+  if (settings.engine === "v8" && !available) trace(settings, `the V8 engine is not available: ${reason}`);
+  const engine = available ? v8Engine!() : undefined;
+  // Another copy of this library, where a bundle was made, would compile through the replaced calls.
+  if (engine?.compile === compiling.compile) return { engine, paysOnDisk: true };
+  return { engine: known.length > 0 ? knowing(known) : hostEngine(), paysOnDisk: false };
+}
+
+/** The host's engine, which need not compile what is known. */
+function knowing(known: readonly Compiled[]): Engine {
+  const host = hostEngine();
+  const { equal } = detectPlatform();
+  const find = (code: Uint8Array) =>
+    known.find((each) => each.code.length === code.length && equal(each.code, code))?.module;
+  const compile: Engine["compile"] = (code) => find(code) ?? host.compile(code);
+  const compileSync: Engine["compileSync"] = (code) => find(code) ?? host.compileSync!(code);
+  return { ...host, compile, compileSync, deserialize: compile, deserializeSync: compileSync };
+}
+
+/** Deno would load its files with every program, if they were imported here; only Node can use them. */
+function loadV8Engine(): V8EngineFactory | undefined {
+  if (detectPlatform().name !== "node") return undefined;
+  const loaded = requireSync(import.meta.url, "../v8/engine") as { v8Engine?: V8EngineFactory } | undefined;
+  return typeof loaded?.v8Engine === "function" ? loaded.v8Engine : undefined;
+}
