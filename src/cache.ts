@@ -1,15 +1,15 @@
 // ModuleCache: one engine, one memory, one directory, and the calls on them.
 
 import { type Code, copyOf, describe, viewOf } from "./bytes.ts";
-import type { Context, Counters, Resolved, Storage } from "./context.ts";
+import { type Context, type Counters, openContext, type Resolved, type Storage } from "./context.ts";
 import type { DiskStatus } from "./disk/directory.ts";
 import { runAsync, runSync } from "./effect.ts";
 import type { CompileOptions } from "./engine/runtime.ts";
-import { entryPath } from "./disk/key.ts";
+import { entryPath, folderIn } from "./disk/key.ts";
 import type { Loader, LoadOptions } from "./load/loader.ts";
-import { folderIn, keyOf, lookup } from "./lookup.ts";
+import { keyOf, lookup } from "./lookup.ts";
 import type { PruneResult } from "./disk/prune.ts";
-import { checkConcurrency, digestOf, type ModuleCacheOptions, openContext } from "./options.ts";
+import { checkConcurrency, digestOf, type ModuleCacheOptions } from "./options.ts";
 import {
   compile,
   compileStreaming,

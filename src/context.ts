@@ -1,15 +1,22 @@
-// What a lookup works with and what it gives: the parts of a cache, put together once. Types only.
+// The parts of a cache: what a lookup works with and what it gives, and how the parts are put together from the options.
 
-import type { Directory } from "./disk/directory.ts";
-import type { DiskTier } from "./disk/disk_tier.ts";
+import QuickLRU from "quick-lru";
+import { describe, textOf } from "./bytes.ts";
+import { Directory } from "./disk/directory.ts";
+import { DiskTier } from "./disk/disk_tier.ts";
+import { Housekeeping } from "./disk/limits.ts";
+import { Locks } from "./disk/locks.ts";
+import { WriteBehind } from "./disk/write_behind.ts";
+import { isPromise } from "./effect.ts";
+import { checkEngine } from "./engine/calls.ts";
 import type { Engine, EntryPlace } from "./engine/engine.ts";
-import type { CacheError } from "./errors.ts";
-import type { Flights } from "./memory/flights.ts";
-import type { Housekeeping } from "./disk/limits.ts";
-import type { Locks } from "./disk/locks.ts";
-import type { MemoryTier } from "./memory/memory_tier.ts";
+import { hostEngine } from "./engine/host.ts";
+import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
+import { Flights } from "./memory/flights.ts";
+import { MemoryTier } from "./memory/memory_tier.ts";
+import { amount, checkFlag, directoryOf, memoryLimits, type ModuleCacheOptions, secretOf } from "./options.ts";
+import { detectPlatform } from "./platform/detect.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
-import type { WriteBehind } from "./disk/write_behind.ts";
 
 /**
  * Where a module came from.
@@ -95,4 +102,115 @@ export interface Storage {
   readonly behind: WriteBehind;
   /** What an engine passes on that writes entries in another process. */
   readonly options: EntryPlace["options"];
+}
+
+/**
+ * Puts a cache together. With `mustExist` it works when its caller is gone, and never makes the directory.
+ *
+ * @throws {TypeError | RangeError} When an option is not what it should be; never for what the environment lacks.
+ */
+export function openContext<M>(
+  options: ModuleCacheOptions<M>,
+  platform: Platform = detectPlatform(),
+  { mustExist = false }: { mustExist?: boolean } = {},
+): Context<M> {
+  const { strict = false, onWarning = (warning) => console.warn(`wasm-module-cache: ${warning.message}`) } = options;
+  const engine = options.engine === undefined ? hostEngine() as Engine<unknown> as Engine<M> : options.engine;
+  checkEngine(engine);
+  checkFlag("strict", strict);
+  if (typeof onWarning !== "function") {
+    throw new TypeError(`Cannot use onWarning: not a function but ${describe(onWarning)}`);
+  }
+  return {
+    engine,
+    platform,
+    memory: new MemoryTier(memoryLimits(options), platform.equal),
+    flights: new Flights(platform.equal),
+    counters: zeroCounters(),
+    identity: {},
+    maxCodeBytes: amount("maxCodeBytes", options.maxCodeBytes, 256 * 1024 * 1024),
+    seenUrls: new QuickLRU({ maxSize: 1024 }),
+    storage: openStorage(options, platform, mustExist),
+    report: strict ? raise : once(onWarning),
+  };
+}
+
+function openStorage<M>(
+  options: ModuleCacheOptions<M>,
+  platform: Platform,
+  mustExist: boolean,
+): Context<unknown>["storage"] {
+  const { readOnly = false } = options;
+  const lockTimeoutMs = amount("lockTimeoutMs", options.lockTimeoutMs, 10_000);
+  const limits = {
+    maxBytes: amount("maxDiskBytes", options.maxDiskBytes, 1024 * 1024 * 1024),
+    maxAgeMs: amount("maxDiskAgeMs", options.maxDiskAgeMs, 30 * 24 * 60 * 60 * 1000),
+  };
+  const secret = secretOf(options.secret);
+  checkFlag("readOnly", readOnly);
+  if (options.directory === undefined) return "no directory was given";
+  const given = directoryOf(options.directory);
+  const { files } = platform;
+  if (!files) return "this runtime has no files";
+  const path = files.resolve(given);
+  const isNative = options.engine?.native ?? false;
+  const directory = new Directory(files, { path, readOnly, mustExist, isNative });
+  const locks = new Locks(platform, files, directory, lockTimeoutMs);
+  const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
+  const { maxBytes } = limits;
+  const disk = new DiskTier({ platform, files, directory, housekeeping, secret, isNative, maxBytes });
+  const shared = { secret, maxDiskBytes: limits.maxBytes, maxDiskAgeMs: limits.maxAgeMs };
+  return { directory, locks, disk, housekeeping, behind: new WriteBehind(), options: shared };
+}
+
+function zeroCounters(): Counters {
+  return {
+    memoryHits: 0,
+    diskHits: 0,
+    recompiled: 0,
+    compiled: 0,
+    failed: 0,
+    writes: 0,
+    writeFailures: 0,
+    locks: 0,
+    lockTimeouts: 0,
+  };
+}
+
+function raise(fault: CacheError): never {
+  throw fault;
+}
+
+/** Hands each kind of fault on once: a full disk says the same at every write. Each damaged entry is one of its own. */
+function once(onWarning: (warning: CacheWarning) => unknown): (fault: CacheError) => void {
+  const seen = new QuickLRU<string, true>({ maxSize: MAX_KINDS });
+  return (fault) => {
+    const kind = `${fault.code} ${kindOf(fault)}`.slice(0, MAX_KIND_LENGTH);
+    if (seen.has(kind)) return;
+    seen.set(kind, true);
+    try {
+      const result = onWarning(fault);
+      if (isPromise(result)) result.then(undefined, complain);
+    } catch (error) {
+      complain(error);
+    }
+  };
+}
+
+function kindOf({ code, cause, message, path }: CacheError): string {
+  if (code === "CORRUPT" || code === "UNTRUSTED") return path ?? "";
+  if (code === "IO" && cause !== undefined) return systemCode(cause);
+  return cause !== undefined ? textOf(cause) : (code === "IO" ? message : "");
+}
+
+/** How many kinds of faults are remembered, and how many characters of each: engines may say something new each time. */
+const [MAX_KINDS, MAX_KIND_LENGTH] = [1000, 400];
+
+/** A warning must not break the lookup that it is about, nor end the program. */
+function complain(error: unknown): void {
+  try {
+    console.error(`wasm-module-cache: Cannot give warning: ${textOf(error)}`);
+  } catch {
+    // Test setups have the console throw.
+  }
 }

@@ -66,3 +66,24 @@ export function systemCode(error: unknown): string {
     return "unknown";
   }
 }
+
+/** Tells whether nothing is there: no such file, or a file where a directory would be. */
+export function isMissing(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes(systemCode(error));
+}
+
+/** Tells whether something is there that the cache never makes: a link (EMLINK on FreeBSD), or no file. */
+export function isForeign(error: unknown): boolean {
+  return ["ELOOP", "EMLINK", "ENXIO"].includes(systemCode(error));
+}
+
+/** A fault of the file system, with the runtime's own error as its cause; what is a fault of the cache already stays that. */
+export function ioFault(act: string, path: string, cause: unknown): CacheError {
+  if (cause instanceof CacheError) return cause;
+  return new CacheError("IO", `Cannot ${act} ${path}: ${systemCode(cause)}`, { path, cause });
+}
+
+/** Tells whether a fault says that the directory is gone: what would have been written behind the caller is dropped. */
+export function isGone({ code, cause }: CacheError): boolean {
+  return code === "IO" && systemCode(cause) === "ENOENT";
+}

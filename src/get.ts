@@ -1,12 +1,12 @@
 // The one call: a cache for each engine id and directory, kept for the life of the process.
 
 import { type Code, viewOf } from "./bytes.ts";
-import type { Context } from "./context.ts";
+import { type Context, openContext } from "./context.ts";
 import { type Operation, perform, runAsync, runSync } from "./effect.ts";
 import { checkEngine } from "./engine/calls.ts";
 import type { Engine } from "./engine/engine.ts";
 import { lookup } from "./lookup.ts";
-import { directoryOf, openContext } from "./options.ts";
+import { directoryOf } from "./options.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Platform } from "./platform/platform.ts";
 

@@ -2,14 +2,12 @@
 
 import { copyOf } from "./bytes.ts";
 import type { Context, Provenance, Resolved } from "./context.ts";
-import type { Address } from "./disk/disk_tier.ts";
 import { begin, type Effect, immediate, type Operation, perform } from "./effect.ts";
 import { compiling, keepsCode } from "./engine/calls.ts";
-import { engineFolder, entryPath, keyMaterial, toHex } from "./disk/key.ts";
+import { type Address, addressIn, idDigest, toHex } from "./disk/key.ts";
 import { make, type Work } from "./obtain.ts";
 import type { Slot } from "./memory/memory_tier.ts";
-import { toUtf8 } from "./platform/globals.ts";
-import type { Bytes, Platform } from "./platform/platform.ts";
+import type { Bytes } from "./platform/platform.ts";
 
 /** What is known of a code that is looked up. */
 export interface Known<M> {
@@ -175,27 +173,6 @@ function wrongDigest(given: string, actual: string): TypeError {
 function* addressOf<M>({ engine, identity, platform }: Context<M>, codeDigest: Bytes): Operation<Address> {
   identity.digest ??= yield* idDigest(platform, engine.id);
   return yield* addressIn(platform, engine.id, codeDigest, identity.digest);
-}
-
-/** Where the entry of a code is among those of an id. */
-export function* addressIn(
-  platform: Platform,
-  id: string,
-  codeDigest: Bytes,
-  engineDigest?: Bytes,
-): Operation<Address> {
-  engineDigest ??= yield* idDigest(platform, id);
-  const key = toHex(yield* perform(platform.sha256(keyMaterial(codeDigest, engineDigest))));
-  return { key, path: entryPath(engineFolder(id, engineDigest), key), codeDigest, engineDigest };
-}
-
-/** Folder of an id's entries. */
-export function* folderIn(platform: Platform, id: string): Operation<string> {
-  return engineFolder(id, yield* idDigest(platform, id));
-}
-
-function* idDigest(platform: Platform, id: string): Operation<Bytes> {
-  return yield* perform(platform.sha256(toUtf8(id)));
 }
 
 /** Name of an entry. */

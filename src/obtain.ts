@@ -1,14 +1,13 @@
 // The second half of the lookup protocol: the disk, then the lock and the disk again, then a compile. The only place
 // where entries and the engine meet.
 
+import type { Address } from "./disk/key.ts";
 import { copyOf, describe, isUint8Array } from "./bytes.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
-import { isGone } from "./disk/directory.ts";
-import type { Address } from "./disk/disk_tier.ts";
 import { CannotWait, type Effect, immediate, type Operation, perform, runSync } from "./effect.ts";
 import { deserializing, keepsCode, serializing } from "./engine/calls.ts";
 import type { EntryPlace } from "./engine/engine.ts";
-import { CacheError } from "./errors.ts";
+import { CacheError, isGone } from "./errors.ts";
 import type { Bytes, Lock } from "./platform/platform.ts";
 
 /** What is to be made, and by what. */

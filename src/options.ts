@@ -1,23 +1,11 @@
-// What callers give: checks it, fills in the defaults, and puts the parts of a cache together.
+// What callers give: the options, checked, with their defaults.
 
-import QuickLRU from "quick-lru";
-import { copyOf, describe, isBytes, isUint8Array, textOf, viewOf } from "./bytes.ts";
-import type { Context, Counters } from "./context.ts";
-import { Directory } from "./disk/directory.ts";
-import { DiskTier } from "./disk/disk_tier.ts";
-import { checkEngine } from "./engine/calls.ts";
-import type { Engine } from "./engine/engine.ts";
-import { hostEngine } from "./engine/host.ts";
-import { isPromise } from "./effect.ts";
-import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
-import { Flights } from "./memory/flights.ts";
-import { Housekeeping } from "./disk/limits.ts";
+import { copyOf, describe, isBytes, isUint8Array, viewOf } from "./bytes.ts";
 import { DIGEST_BYTES, toHex } from "./disk/key.ts";
-import { Locks } from "./disk/locks.ts";
-import { type MemoryLimits, MemoryTier } from "./memory/memory_tier.ts";
-import { detectPlatform } from "./platform/detect.ts";
-import type { Bytes, Platform } from "./platform/platform.ts";
-import { WriteBehind } from "./disk/write_behind.ts";
+import type { Engine } from "./engine/engine.ts";
+import type { CacheWarning } from "./errors.ts";
+import type { MemoryLimits } from "./memory/memory_tier.ts";
+import type { Bytes } from "./platform/platform.ts";
 
 /** Options of {@linkcode ModuleCache}. */
 export interface ModuleCacheOptions<M = WebAssembly.Module> {
@@ -104,37 +92,6 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
 }
 
 /**
- * Puts a cache together. With `mustExist` it works when its caller is gone, and never makes the directory.
- *
- * @throws {TypeError | RangeError} When an option is not what it should be; never for what the environment lacks.
- */
-export function openContext<M>(
-  options: ModuleCacheOptions<M>,
-  platform: Platform = detectPlatform(),
-  { mustExist = false }: { mustExist?: boolean } = {},
-): Context<M> {
-  const { strict = false, onWarning = (warning) => console.warn(`wasm-module-cache: ${warning.message}`) } = options;
-  const engine = options.engine === undefined ? hostEngine() as Engine<unknown> as Engine<M> : options.engine;
-  checkEngine(engine);
-  checkFlag("strict", strict);
-  if (typeof onWarning !== "function") {
-    throw new TypeError(`Cannot use onWarning: not a function but ${describe(onWarning)}`);
-  }
-  return {
-    engine,
-    platform,
-    memory: new MemoryTier(memoryLimits(options), platform.equal),
-    flights: new Flights(platform.equal),
-    counters: zeroCounters(),
-    identity: {},
-    maxCodeBytes: amount("maxCodeBytes", options.maxCodeBytes, 256 * 1024 * 1024),
-    seenUrls: new QuickLRU({ maxSize: 1024 }),
-    storage: openStorage(options, platform, mustExist),
-    report: strict ? raise : once(onWarning),
-  };
-}
-
-/**
  * Takes the bounds of the memory tier from the options.
  *
  * @throws {TypeError | RangeError} When one is not what it should be.
@@ -148,36 +105,13 @@ export function memoryLimits(
   };
 }
 
-function openStorage<M>(
-  options: ModuleCacheOptions<M>,
-  platform: Platform,
-  mustExist: boolean,
-): Context<unknown>["storage"] {
-  const { readOnly = false } = options;
-  const lockTimeoutMs = amount("lockTimeoutMs", options.lockTimeoutMs, 10_000);
-  const limits = {
-    maxBytes: amount("maxDiskBytes", options.maxDiskBytes, 1024 * 1024 * 1024),
-    maxAgeMs: amount("maxDiskAgeMs", options.maxDiskAgeMs, 30 * 24 * 60 * 60 * 1000),
-  };
-  const secret = secretOf(options.secret);
-  checkFlag("readOnly", readOnly);
-  if (options.directory === undefined) return "no directory was given";
-  const given = directoryOf(options.directory);
-  const { files } = platform;
-  if (!files) return "this runtime has no files";
-  const path = files.resolve(given);
-  const isNative = options.engine?.native ?? false;
-  const directory = new Directory(files, { path, readOnly, mustExist, isNative });
-  const locks = new Locks(platform, files, directory, lockTimeoutMs);
-  const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
-  const { maxBytes } = limits;
-  const disk = new DiskTier({ platform, files, directory, housekeeping, secret, isNative, maxBytes });
-  const shared = { secret, maxDiskBytes: limits.maxBytes, maxDiskAgeMs: limits.maxAgeMs };
-  return { directory, locks, disk, housekeeping, behind: new WriteBehind(), options: shared };
-}
-
-/** A private copy of the bytes, or the key; an empty secret would be none. */
-function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
+/**
+ * Reads what a caller gave as a secret.
+ *
+ * @returns A private copy of the bytes, or the key.
+ * @throws {TypeError | RangeError} When it is neither, or empty: that would be none.
+ */
+export function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
   if (secret === undefined) return undefined;
   if (isUint8Array(secret)) {
     if (secret.length > 0) return copyOf(secret);
@@ -230,67 +164,26 @@ export function checkConcurrency(concurrency: unknown): void {
   throw new RangeError("Cannot use concurrency: it must be 1 or more");
 }
 
-function checkFlag(name: string, value: unknown): void {
+/**
+ * Checks an option that is on or off.
+ *
+ * @throws {TypeError} When it is neither.
+ */
+export function checkFlag(name: string, value: unknown): void {
   if (typeof value !== "boolean") {
     throw new TypeError(`Cannot use ${name}: it must be a boolean, not ${describe(value)}`);
   }
 }
 
-function amount(name: string, value: unknown, standard: number): number {
+/**
+ * Checks an option that is a number.
+ *
+ * @returns The number, or the standard one for `undefined`.
+ * @throws {TypeError | RangeError} When it is not a whole number from 0 on, or `Infinity`.
+ */
+export function amount(name: string, value: unknown, standard: number): number {
   if (value === undefined) return standard;
   if (typeof value !== "number") throw new TypeError(`Cannot use ${name}: it must be a number, not ${describe(value)}`);
   if (value >= 0 && (Number.isSafeInteger(value) || value === Infinity)) return value;
   throw new RangeError(`Cannot use ${name}: it must be a whole number from 0 on, or Infinity, not ${value}`);
-}
-
-function zeroCounters(): Counters {
-  return {
-    memoryHits: 0,
-    diskHits: 0,
-    recompiled: 0,
-    compiled: 0,
-    failed: 0,
-    writes: 0,
-    writeFailures: 0,
-    locks: 0,
-    lockTimeouts: 0,
-  };
-}
-
-function raise(fault: CacheError): never {
-  throw fault;
-}
-
-/** Hands each kind of fault on once: a full disk says the same at every write. Each damaged entry is one of its own. */
-function once(onWarning: (warning: CacheWarning) => unknown): (fault: CacheError) => void {
-  const seen = new QuickLRU<string, true>({ maxSize: MAX_KINDS });
-  return (fault) => {
-    const kind = `${fault.code} ${kindOf(fault)}`.slice(0, MAX_KIND_LENGTH);
-    if (seen.has(kind)) return;
-    seen.set(kind, true);
-    try {
-      const result = onWarning(fault);
-      if (isPromise(result)) result.then(undefined, complain);
-    } catch (error) {
-      complain(error);
-    }
-  };
-}
-
-/** How many kinds of faults are remembered, and how many characters of each: engines may say something new each time. */
-const [MAX_KINDS, MAX_KIND_LENGTH] = [1000, 400];
-
-function kindOf({ code, cause, message, path }: CacheError): string {
-  if (code === "CORRUPT" || code === "UNTRUSTED") return path ?? "";
-  if (code === "IO" && cause !== undefined) return systemCode(cause);
-  return cause !== undefined ? textOf(cause) : (code === "IO" ? message : "");
-}
-
-/** A warning must not break the lookup that it is about, nor end the program. */
-function complain(error: unknown): void {
-  try {
-    console.error(`wasm-module-cache: Cannot give warning: ${textOf(error)}`);
-  } catch {
-    // Test setups have the console throw.
-  }
 }

@@ -7,12 +7,11 @@
 
 import { createHash } from "node:crypto";
 import type { ModuleCacheOptions, Resolved } from "@wasm/module-cache";
-import type { Context, Storage } from "../src/context.ts";
+import { type Context, openContext, type Storage } from "../src/context.ts";
 import { type Effect, immediate, type Operation, runSync } from "../src/effect.ts";
 import { codeAsArtifact } from "../src/engine/calls.ts";
 import { systemCode } from "../src/errors.ts";
 import { lookup } from "../src/lookup.ts";
-import { openContext } from "../src/options.ts";
 import { MemoryFiles, memoryPlatform } from "./_memory_platform.ts";
 import type { Lock } from "../src/platform/platform.ts";
 import { nativeSha256 } from "../src/platform/web.ts";

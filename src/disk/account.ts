@@ -2,7 +2,8 @@
 // one file: the time of the last prune, then the bytes after it and of each entry written since, as doubles of the
 // machine. It may say too much, for entries that were replaced or removed; a prune makes it anew.
 
-import { type Directory, ioFault, isForeign, isMissing } from "./directory.ts";
+import { ioFault, isForeign, isMissing } from "../errors.ts";
+import type { Directory } from "./directory.ts";
 import { type Operation, perform } from "../effect.ts";
 import type { Bytes, Files } from "../platform/platform.ts";
 

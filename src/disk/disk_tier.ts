@@ -2,26 +2,14 @@
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { xxh3 } from "./checksum.ts";
-import { type Directory, ioFault, isForeign, isMissing, untrusted } from "./directory.ts";
+import { type Directory, untrusted } from "./directory.ts";
 import { CannotWait, forEach, type Operation, perform } from "../effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
-import { CacheError, systemCode } from "../errors.ts";
+import { CacheError, ioFault, isForeign, isMissing, systemCode } from "../errors.ts";
 import type { Housekeeping, Written } from "./limits.ts";
-import { ENTRY_NAME, PREFIX_NAME } from "./key.ts";
+import { type Address, ENTRY_NAME, PREFIX_NAME } from "./key.ts";
 import type { Bytes, Files, OpenFile, Platform } from "../platform/platform.ts";
 import { HOUR_MS } from "./prune.ts";
-
-/** Where an entry is, and what its header must say. */
-export interface Address {
-  /** Name of the entry, 64 hexadecimal digits. */
-  readonly key: string;
-  /** Path below the directory's root. */
-  readonly path: string;
-  /** SHA-256 of the code. */
-  readonly codeDigest: Bytes;
-  /** SHA-256 of the engine's id. */
-  readonly engineDigest: Bytes;
-}
 
 /** What the disk tier is made of. */
 export interface DiskTierParts {

@@ -1,8 +1,9 @@
 // Keys: what makes an entry the right one. Digest of the code, identity of the engine, version of the format. Pure.
 
 import { FORMAT_VERSION } from "./entry.ts";
+import { type Operation, perform } from "../effect.ts";
 import { toUtf8 } from "../platform/globals.ts";
-import type { Bytes } from "../platform/platform.ts";
+import type { Bytes, Platform } from "../platform/platform.ts";
 
 /** Length of a SHA-256, bytes. */
 export const DIGEST_BYTES = 32;
@@ -58,3 +59,37 @@ export function toHex(bytes: Uint8Array): string {
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Where an entry is, and what its header must say. */
+export interface Address {
+  /** Name of the entry, 64 hexadecimal digits. */
+  readonly key: string;
+  /** Path below the directory's root. */
+  readonly path: string;
+  /** SHA-256 of the code. */
+  readonly codeDigest: Bytes;
+  /** SHA-256 of the engine's id. */
+  readonly engineDigest: Bytes;
+}
+
+/** Where the entry of a code is among those of an id. */
+export function* addressIn(
+  platform: Platform,
+  id: string,
+  codeDigest: Bytes,
+  engineDigest?: Bytes,
+): Operation<Address> {
+  engineDigest ??= yield* idDigest(platform, id);
+  const key = toHex(yield* perform(platform.sha256(keyMaterial(codeDigest, engineDigest))));
+  return { key, path: entryPath(engineFolder(id, engineDigest), key), codeDigest, engineDigest };
+}
+
+/** Folder of an id's entries. */
+export function* folderIn(platform: Platform, id: string): Operation<string> {
+  return engineFolder(id, yield* idDigest(platform, id));
+}
+
+/** SHA-256 of an engine's id. */
+export function* idDigest(platform: Platform, id: string): Operation<Bytes> {
+  return yield* perform(platform.sha256(toUtf8(id)));
+}

@@ -1,9 +1,9 @@
 // Keeps the directory within its limits: makes room before something is written, and prunes from time to time.
 
 import { Account, type Balance, isSince } from "./account.ts";
-import { type Directory, isGone } from "./directory.ts";
+import type { Directory } from "./directory.ts";
 import { type Effect, type Operation, perform } from "../effect.ts";
-import { CacheError } from "../errors.ts";
+import { CacheError, isGone } from "../errors.ts";
 import type { Locks } from "./locks.ts";
 import type { Files, Lock, Platform } from "../platform/platform.ts";
 import { HOUR_MS, Prune, type PrunePlan, type PruneResult } from "./prune.ts";

@@ -1,8 +1,8 @@
 // The locks of a directory: advisory, shared within a cache, waited for no longer than allowed.
 
-import { type Directory, ioFault } from "./directory.ts";
+import type { Directory } from "./directory.ts";
 import { type Operation, perform } from "../effect.ts";
-import { CacheError } from "../errors.ts";
+import { CacheError, ioFault } from "../errors.ts";
 import type { Files, Lock, Platform } from "../platform/platform.ts";
 
 interface HeldLock {

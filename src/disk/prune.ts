@@ -1,9 +1,9 @@
 // Prune: removes what was not used for long, what is too much, and what dead writers left behind. Only names that are
 // the cache's own; of all engines, so that entries of versions no longer in use go first.
 
-import { type Directory, ioFault, isMissing } from "./directory.ts";
+import type { Directory } from "./directory.ts";
 import { type Effect, forEach, type Operation, perform } from "../effect.ts";
-import { type CacheError, systemCode } from "../errors.ts";
+import { type CacheError, ioFault, isMissing, systemCode } from "../errors.ts";
 import { ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
 import type { FileInfo, Files } from "../platform/platform.ts";
 

@@ -1,11 +1,12 @@
 // What `load` keeps: code by its digest, and notes on where it came from. Both are entries like all others, checked,
 // signed and pruned as they are; without a directory, notes are kept in memory.
 
+import { addressIn, folderIn } from "../disk/key.ts";
 import QuickLRU from "quick-lru";
 import type { Context, Storage } from "../context.ts";
 import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
-import { addressIn, folderIn, type Known } from "../lookup.ts";
+import type { Known } from "../lookup.ts";
 import { fromUtf8, toUtf8 } from "../platform/globals.ts";
 import { write, type Writing } from "../obtain.ts";
 import type { Bytes } from "../platform/platform.ts";

@@ -1,7 +1,8 @@
 // Bun: hashing by `Bun.CryptoHasher`, files by `node:fs`, flock(2) through `bun:ffi`.
 
+import { builtin, nodeProcess } from "./node_builtins.ts";
 import { flock, GIVE_BACK, type LockCalls, TAKE } from "./flock.ts";
-import { builtin, type HoldDescriptor, nodeFiles, nodeProcess } from "./node_files.ts";
+import { type HoldDescriptor, nodeFiles } from "./node_files.ts";
 import type { Bytes, Platform } from "./platform.ts";
 import { nativeHasher, nativeHmacSha256, nativeSha256, webPlatform } from "./web.ts";
 

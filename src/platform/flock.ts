@@ -1,6 +1,7 @@
 // flock(2) by foreign function interface: what it takes and what its answers mean. How C is called differs by runtime.
 
-import { builtin, type LockDescriptor, nodeProcess } from "./node_files.ts";
+import { builtin, nodeProcess } from "./node_builtins.ts";
+import type { LockDescriptor } from "./node_files.ts";
 
 const LOCK_SH = 1;
 const LOCK_EX = 2;

@@ -1,8 +1,9 @@
 // Node: hashing by `node:crypto`, files by `node:fs`, flock(2) through `node:ffi` from Node 26 on.
 
+import { builtin, nodeProcess } from "./node_builtins.ts";
 import type * as NodeCrypto from "node:crypto";
 import { flock, type LockCalls } from "./flock.ts";
-import { builtin, nodeFiles, nodeProcess } from "./node_files.ts";
+import { nodeFiles } from "./node_files.ts";
 import type { Platform } from "./platform.ts";
 import { nativeHasher, nativeHmacSha256, nativeSha256, webPlatform } from "./web.ts";
 

@@ -1,89 +1,12 @@
 // Files through `node:fs`, for Node and Bun. Loads nothing before the first call.
 
-import type * as NodeChildProcess from "node:child_process";
 import type * as NodeFs from "node:fs";
-import type * as NodeModule from "node:module";
-import type * as NodeOs from "node:os";
-import type * as NodePath from "node:path";
-import type * as NodeSqlite from "node:sqlite";
-import type * as NodeUrl from "node:url";
-import type * as NodeV8 from "node:v8";
-import type * as NodeVm from "node:vm";
 import { type Effect, map } from "../effect.ts";
+import { builtin, nodeProcess } from "./node_builtins.ts";
 import { crypto } from "./globals.ts";
 import type { Access, FileIdentity, Files, Lock } from "./platform.ts";
 import { pathOf } from "./file_url.ts";
 import { composed, type FileStat, type Handle } from "./composed.ts";
-
-/** Built-in modules that this library works with. */
-export interface Builtins {
-  /** Processes. */
-  "node:child_process": typeof NodeChildProcess;
-  /** Files. */
-  "node:fs": typeof NodeFs;
-  /** What is built in. */
-  "node:module": typeof NodeModule;
-  /** Priorities. */
-  "node:os": typeof NodeOs;
-  /** Paths. */
-  "node:path": typeof NodePath;
-  /** Locks that are the system's. */
-  "node:sqlite": typeof NodeSqlite;
-  /** File URLs. */
-  "node:url": typeof NodeUrl;
-  /** V8's flags and its tag. */
-  "node:v8": typeof NodeV8;
-  /** Functions from text, also where `eval` is forbidden. */
-  "node:vm": typeof NodeVm;
-}
-
-/** What is used of the `process` global. */
-export interface NodeProcess {
-  /** Architecture of the processor. */
-  readonly arch: string;
-  /** Arguments, the first two the paths of runtime and script. */
-  readonly argv: readonly string[];
-  /** How the runtime was built. */
-  readonly config: { readonly variables: Readonly<Record<string, unknown>> };
-  /** Environment. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Flags of the runtime itself. */
-  readonly execArgv: readonly string[];
-  /** Path of the runtime. */
-  readonly execPath: string;
-  /** Number of the user whose rights count; absent on Windows. */
-  readonly geteuid?: () => number;
-  /** Number of the process. */
-  readonly pid: number;
-  /** Operating system. */
-  readonly platform: string;
-  /** Standard input. */
-  readonly stdin: { on(event: "close", listener: () => void): { resume(): void } };
-  /** Node's permission model, where it is switched on. */
-  readonly permission?: { has(scope: string, reference?: string): boolean };
-  /** Versions of Node, V8 and the rest. */
-  readonly versions: Readonly<Record<string, string | undefined>>;
-  /** Warns. */
-  emitWarning: (...given: unknown[]) => void;
-  /** Time of the processors that the process used, µs. */
-  cpuUsage(): { user: number; system: number };
-  /** Ends the process. */
-  exit(code: number): never;
-  /** Loads a built-in module synchronously. */
-  getBuiltinModule(name: string): unknown;
-  /** Calls when the process ends. */
-  on(event: "exit", listener: () => void): void;
-}
-
-/** The `process` global. */
-export function nodeProcess(): NodeProcess {
-  return (globalThis as unknown as { process: NodeProcess }).process;
-}
-
-/** Loads a built-in module synchronously. */
-export function builtin<K extends keyof Builtins>(name: K): Builtins[K] {
-  return nodeProcess().getBuiltinModule(name) as Builtins[K];
-}
 
 /** Locks an open file of that path: `true` taken, `false` held elsewhere; throws where it cannot lock at all. */
 export type LockDescriptor = (descriptor: number, path: string) => boolean;

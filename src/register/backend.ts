@@ -1,12 +1,12 @@
 // The cache behind the replaced calls: loaded when the first module comes that is worth it.
 
-import type { Resolved } from "../context.ts";
+import { openContext, type Resolved } from "../context.ts";
 import { runAsync, runSync } from "../effect.ts";
 import type { Engine } from "../engine/engine.ts";
 import { compiling, hostEngine } from "../engine/host.ts";
 import { native } from "../engine/runtime.ts";
 import { lookup } from "../lookup.ts";
-import { memoryLimits, openContext } from "../options.ts";
+import { memoryLimits } from "../options.ts";
 import { isName, resolveStreaming } from "../calls/streaming.ts";
 import { detectPlatform } from "../platform/detect.ts";
 import { requireSync } from "./program.ts";

@@ -1,9 +1,9 @@
 // Makes entries, in a process that does nothing else.
 
+import { builtin, nodeProcess } from "../platform/node_builtins.ts";
+import { openContext } from "../context.ts";
 import { runAsync } from "../effect.ts";
 import { lookup } from "../lookup.ts";
-import { openContext } from "../options.ts";
-import { builtin, nodeProcess } from "../platform/node_files.ts";
 import { makerEngine } from "./make.ts";
 import { checkFolder, type Order, readOrders } from "./order.ts";
 import { isProbe } from "./probe.ts";

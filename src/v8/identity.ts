@@ -1,7 +1,7 @@
 // Whether this process has V8's natives, and all that decides whether an artifact made here loads there.
 
+import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import { hasTrapHandler } from "./intrinsics.ts";
-import { builtin, nodeProcess } from "../platform/node_files.ts";
 
 /** Whether the V8 engine can be used, and why not. */
 export interface V8Availability {

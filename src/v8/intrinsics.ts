@@ -1,8 +1,8 @@
 // V8's own calls that write compiled modules down and read them back. They check next to nothing: a wrong argument ends
 // the process, so that whoever calls has checked before.
 
+import { builtin } from "../platform/node_builtins.ts";
 import { native as runtime } from "../engine/runtime.ts";
-import { builtin } from "../platform/node_files.ts";
 
 // Programs may replace the globals, and V8's calls end the process when they get a stand-in.
 const { Instance, Module, Table } = runtime;

@@ -1,13 +1,13 @@
 // What happens behind the caller's back: modules that were compiled here are remembered, and when the process ends, or has
 // run for a while, what V8 optimized of them is written down and the rest is left to another process.
 
+import { nodeProcess } from "../platform/node_builtins.ts";
 import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
 import { graded, isAtLeast, profileOf } from "./artifact.ts";
 import { hasFlagsOf } from "./identity.ts";
 import { instantiate, optimize, serialize } from "./intrinsics.ts";
 import { clock, setTimer, type Timer } from "../platform/globals.ts";
-import { nodeProcess } from "../platform/node_files.ts";
 import { isTellable, type Order, orderOf } from "./order.ts";
 import { startSupervisor, type Supervisor } from "./processes.ts";
 import { PROBE } from "./probe.ts";

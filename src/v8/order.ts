@@ -1,12 +1,13 @@
 // Orders: what a process is told that makes artifacts. They come as an open file without a name, so that nothing is left
 // whoever dies.
 
+import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
 import { toHex } from "../disk/key.ts";
 import type { Grade } from "./artifact.ts";
 import { crypto, fromUtf8, toUtf8 } from "../platform/globals.ts";
-import { builtin, nodeFiles, nodeProcess } from "../platform/node_files.ts";
+import { nodeFiles } from "../platform/node_files.ts";
 
 /** What shall be made. */
 export interface Order {

@@ -1,10 +1,10 @@
 // A process of its own: makes artifacts, or sees to it that they are made. Its role is its argument, its orders are in the
 // file of descriptor 3, and an artifact goes to descriptor 4. Nobody imports it but for its type.
 
+import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import { withFlagsOf } from "./artifact.ts";
 import { identity } from "./identity.ts";
 import { deserialize, optimize, serialize } from "./intrinsics.ts";
-import { builtin, nodeProcess } from "../platform/node_files.ts";
 import { checkFolder, type Order, readOrders, readWhole, writeWhole } from "./order.ts";
 import { isProbe, PROBE, works } from "./probe.ts";
 import { NOT_THE_SAME, OTHER_IDENTITY, WHY_PRINTED } from "./processes.ts";

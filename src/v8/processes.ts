@@ -1,11 +1,11 @@
 // Processes that make artifacts: what V8 may crash on, or needs other flags for, happens there.
 
+import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import type { Readable } from "node:stream";
 import { MARK, processPath } from "./identity.ts";
 import type { Role } from "./process_main.ts";
 import type { Bytes } from "../engine/calls.ts";
 import { clearTimer, setTimer } from "../platform/globals.ts";
-import { builtin, nodeProcess } from "../platform/node_files.ts";
 import { openNameless, type Order, readWhole, writeOrders } from "./order.ts";
 
 /** How it ends when it runs under other V8 flags than who wants the artifact. */

@@ -1,11 +1,10 @@
 // The proof that V8's artifacts of this identity come back whole, found once in other processes and kept in the directory.
 
-import type { Context } from "../context.ts";
+import { type Context, openContext } from "../context.ts";
 import { runAsync, runSync } from "../effect.ts";
 import type { Engine, EntryPlace } from "../engine/engine.ts";
 import { fromUtf8, now, toUtf8 } from "../platform/globals.ts";
 import { lookup } from "../lookup.ts";
-import { openContext } from "../options.ts";
 import { makeArtifact, Refused } from "./processes.ts";
 import { PROBE } from "./probe.ts";
 

@@ -1,5 +1,6 @@
 // Damaged entries: whatever the damage, the right module, and never an engine that sees unchecked bytes.
 
+import { addressIn } from "../../src/disk/key.ts";
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type CacheWarning, type Engine, ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
 import { createHash } from "node:crypto";
@@ -16,11 +17,9 @@ import {
 import process from "node:process";
 import { test } from "node:test";
 import { XXH3_FROM_BYTES } from "../../src/disk/checksum.ts";
-import type { Storage } from "../../src/context.ts";
+import { openContext, type Storage } from "../../src/context.ts";
 import { perform, runAsync } from "../../src/effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES } from "../../src/disk/entry.ts";
-import { addressIn } from "../../src/lookup.ts";
-import { openContext } from "../../src/options.ts";
 import {
   bothWays,
   bytes,

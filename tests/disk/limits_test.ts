@@ -5,11 +5,10 @@ import { CacheError, ModuleCache, type ModuleCacheOptions } from "@wasm/module-c
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { test } from "node:test";
-import type { Storage } from "../../src/context.ts";
+import { openContext, type Storage } from "../../src/context.ts";
 import { Directory } from "../../src/disk/directory.ts";
 import { immediate, perform, runAsync, runSync } from "../../src/effect.ts";
 import { lookup } from "../../src/lookup.ts";
-import { openContext } from "../../src/options.ts";
 import { type Calls, composed } from "../../src/platform/composed.ts";
 import { detectPlatform } from "../../src/platform/detect.ts";
 import type { FileInfo, Files } from "../../src/platform/platform.ts";

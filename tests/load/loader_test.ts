@@ -15,11 +15,10 @@ import { existsSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFi
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
-import type { Context, Storage } from "../../src/context.ts";
+import { type Context, openContext, type Storage } from "../../src/context.ts";
 import { pinsOf } from "../../src/load/integrity.ts";
 import { isFresh, policyOf } from "../../src/load/policy.ts";
 import { type Note, Shelf } from "../../src/load/kept.ts";
-import { openContext } from "../../src/options.ts";
 import { PROBE } from "../../src/v8/probe.ts";
 import { type Answer, GZIP, WASM, withServer } from "../_server.ts";
 import { bytes, EMPTY_MODULE, entriesIn, inDirectory, realModule, TextEngine, type TextModule } from "../_tools.ts";

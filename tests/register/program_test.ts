@@ -1,5 +1,6 @@
 // What the environment lacks, and wrong use: misses, warnings, strict mode, clear errors.
 
+import { openContext } from "../../src/context.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   CacheError,
@@ -16,7 +17,6 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { runAsync, runSync } from "../../src/effect.ts";
 import { lookup } from "../../src/lookup.ts";
-import { openContext } from "../../src/options.ts";
 import { detectPlatform } from "../../src/platform/detect.ts";
 import { Watch, withWatches } from "../_faults.ts";
 import { WASM, withServer } from "../_server.ts";
