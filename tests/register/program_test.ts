@@ -18,7 +18,7 @@ import { pathToFileURL } from "node:url";
 import { runAsync, runSync } from "../../src/effect.ts";
 import { lookup } from "../../src/lookup.ts";
 import { detectPlatform } from "../../src/platform/detect.ts";
-import { Watch, withWatches } from "../_faults.ts";
+import { Watch, withWatches } from "../faults/_watch.ts";
 import { WASM, withServer } from "../_server.ts";
 import {
   bothWays,

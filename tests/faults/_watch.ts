@@ -4,7 +4,7 @@
 import { constants, existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";
-import { thisRuntime } from "./_tools.ts";
+import { thisRuntime } from "../_tools.ts";
 
 /** Codes that every call fails with. */
 export const CODES = [

@@ -29,10 +29,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { perform, runSync } from "../src/effect.ts";
-import { systemCode } from "../src/errors.ts";
-import { detectPlatform } from "../src/platform/detect.ts";
-import { age, ageTo } from "./_age.ts";
+import { perform, runSync } from "../../src/effect.ts";
+import { systemCode } from "../../src/errors.ts";
+import { detectPlatform } from "../../src/platform/detect.ts";
+import { age, ageTo } from "../_age.ts";
 import {
   type Call,
   type Choose,
@@ -46,8 +46,8 @@ import {
   roleOf,
   Watch,
   withWatches,
-} from "./_faults.ts";
-import type { Job, Report } from "./_faults_child.ts";
+} from "./_watch.ts";
+import type { Job, Report } from "./_child.ts";
 import {
   bytes,
   EMPTY_MODULE,
@@ -62,7 +62,7 @@ import {
   TextEngine,
   type TextModule,
   thisRuntime,
-} from "./_tools.ts";
+} from "../_tools.ts";
 
 /**
  * What comes of a fault: `"nothing"`, all is as without it; `"missing"`, the same, but that an entry was taken for one that
@@ -862,7 +862,7 @@ for (const [name, { engine, codes, isRight }] of Object.entries(fillings)) {
 /** Has a process of its own look codes up, behind a command that takes something from it. */
 async function look(before: readonly string[], job: Job): Promise<Report> {
   const args = [JSON.stringify(job)];
-  const { code, stdout, stderr } = await runScript([...before, ...command!], `${ROOT}/tests/_faults_child.ts`, args);
+  const { code, stdout, stderr } = await runScript([...before, ...command!], `${ROOT}/tests/faults/_child.ts`, args);
   assertEquals(code, 0, stderr);
   return JSON.parse(stdout);
 }
