@@ -97,6 +97,24 @@ async function allAtOnce<T>(items: Iterable<T>, work: (item: T) => Operation<unk
   if (failed) throw failed.reason;
 }
 
+/** Lets no more than so many tasks run at once; the others wait in turn. */
+export function limiter(most: number): <T>(task: () => T | PromiseLike<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (task) => {
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await task();
+    } finally {
+      // The place goes to the next one as it is: a call that comes in between cannot take it.
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+}
+
 /** Runs an operation to its end without waiting for anything. */
 export function runSync<T>(operation: Operation<T>): T {
   let step = operation.next();

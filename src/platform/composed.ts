@@ -1,7 +1,7 @@
 // Steps made of several calls, written once over the few calls that every runtime has: whole files, and directories with
 // those above them.
 
-import { compose, type Effect, forEach, immediate, map, type Operation, perform } from "../effect.ts";
+import { compose, type Effect, forEach, immediate, limiter, map, type Operation, perform } from "../effect.ts";
 import { systemCode } from "../errors.ts";
 import type { Bytes, FileInfo, Files, Lock } from "./platform.ts";
 import { exposureOf, locate, type Owned, type TrustCalls } from "./trust.ts";
@@ -61,7 +61,12 @@ export function composed(
   Files,
   "read" | "create" | "append" | "makeDirectory" | "list" | "listFiles" | "exposure" | "locate" | "tryLock"
 > {
-  const limited = limit(MAX_OPEN_FILES);
+  const enter = limiter(MAX_OPEN_FILES);
+  // A synchronous run is alone by nature.
+  const limited = <T>(name: string, operation: () => Operation<T>): Effect<T> => {
+    const { sync, async } = compose(name, operation);
+    return { name, sync, async: () => enter(async) };
+  };
   const create: Files["create"] = (path, parts) =>
     limited("create", () =>
       using(calls.create(path), function* (handle) {
@@ -93,27 +98,6 @@ export function composed(
     exposure: (path) => map(calls.stat(path, false), (stat) => exposureOf(stat, calls)),
     locate: (path) => compose("locate", () => locate(calls, path)),
     ...(calls.lock ? { tryLock: (path) => compose("tryLock", () => takeLock(calls.lock!, create, path)) } : {}),
-  };
-}
-
-/** Lets so many asynchronous operations go on at a time; a synchronous one is alone by nature. */
-function limit(most: number): <T>(name: string, operation: () => Operation<T>) => Effect<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return (name, operation) => {
-    const whole = compose(name, operation);
-    const async = async () => {
-      if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-      else running++;
-      try {
-        return await whole.async();
-      } finally {
-        const next = waiting.shift();
-        if (next) next();
-        else running--;
-      }
-    };
-    return { ...whole, async };
   };
 }
 
