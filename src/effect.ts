@@ -19,6 +19,9 @@ export function immediate<T>(name: string, step: () => T): Effect<T> {
   return { name, sync: step, async: step };
 }
 
+/** Tells whether the run may wait: an asynchronous one. */
+export const mayWait: Effect<boolean> = { name: "may wait", sync: () => false, async: () => true };
+
 /** Changes what a step gives. */
 export function map<T, U>(effect: Effect<T>, to: (value: T) => U): Effect<U> {
   return { name: effect.name, sync: () => to(effect.sync()), async: async () => to(await effect.async()) };

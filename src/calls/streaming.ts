@@ -3,21 +3,11 @@
 
 import { copyOf, viewOf } from "../bytes.ts";
 import type { Context, Resolved } from "../context.ts";
-import { type Effect, immediate, runAsync } from "../effect.ts";
+import { immediate, runAsync } from "../effect.ts";
 import { keepsCode } from "../engine/calls.ts";
 import { native } from "../engine/runtime.ts";
-import { lookup } from "../lookup.ts";
+import { lookup, type Received } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
-
-/** What came through a response. */
-export interface Received<M> {
-  /** The code. */
-  readonly code: Bytes;
-  /** SHA-256 of the code. */
-  readonly codeDigest: Bytes;
-  /** Gives the module, where it was compiled on the way. */
-  readonly compile?: Effect<M>;
-}
 
 /**
  * Looks up the code of a response.
