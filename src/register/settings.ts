@@ -30,27 +30,26 @@ export function isOff(): boolean {
   return variable("WASM_CACHE") === "off";
 }
 
-/** Reads the variables, once: a program may change them, and its working directory. What makes no sense is left out. */
+/** Reads the variables, once: a program may change them, and its working directory. What makes no sense is left out, and said. */
 export function readSettings(): Settings {
-  const traces = variable("WASM_CACHE_LOG") === "trace";
   const oneOf = <T>(name: string, meanings: Record<string, T>) =>
-    parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined, traces);
+    parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined);
   return {
     engine: oneOf("WASM_CACHE_ENGINE", ENGINES) ?? "auto",
     directory: absolute(variable("WASM_CACHE_DIR")),
     usualDirectory: defaultDirectory(),
-    maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", byteCount, traces),
+    maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", byteCount),
     readOnly: oneOf("WASM_CACHE_READ_ONLY", FLAGS) ?? false,
     secretFile: absolute(variable("WASM_CACHE_SECRET_FILE")),
     strict: oneOf("WASM_CACHE_STRICT", FLAGS) ?? false,
-    traces,
+    traces: variable("WASM_CACHE_LOG") === "trace",
   };
 }
 
-function parsed<T>(name: string, parse: (text: string) => T | undefined, traces: boolean): T | undefined {
+function parsed<T>(name: string, parse: (text: string) => T | undefined): T | undefined {
   const text = variable(name);
   const value = text === undefined ? undefined : parse(text);
-  if (traces && text !== undefined && value === undefined) {
+  if (text !== undefined && value === undefined) {
     say(`${name} is ignored: ${JSON.stringify(text)} means nothing`);
   }
   return value;
