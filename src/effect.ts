@@ -79,7 +79,7 @@ export function* forEach<T>(items: Iterable<T>, work: (item: T) => Operation<unk
     name: "begin all",
     sync: () => false,
     async: async () => {
-      await allAtOnce(items, work);
+      await allAtOnce(items, AT_ONCE, (item) => runAsync(work(item)));
       return true;
     },
   });
@@ -87,15 +87,20 @@ export function* forEach<T>(items: Iterable<T>, work: (item: T) => Operation<unk
   for (const item of items) yield* work(item);
 }
 
-async function allAtOnce<T>(items: Iterable<T>, work: (item: T) => Operation<unknown>): Promise<void> {
+/** Works on some items at once. The first error ends it, when what was begun is done. */
+export async function allAtOnce<T>(
+  items: Iterable<T>,
+  most: number,
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
   // One for all, and over for all when one of them throws.
   const left = (function* () {
     yield* items;
   })();
   const worker = async () => {
-    for (const item of left) await runAsync(work(item));
+    for (const item of left) await work(item);
   };
-  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
+  const ends = await Promise.allSettled(Array.from({ length: most }, worker));
   const failed = ends.find((end) => end.status === "rejected");
   if (failed) throw failed.reason;
 }

@@ -93,11 +93,12 @@ function isKept<M>({ storage }: Context<M>, { unwritten }: Slot<M>): boolean {
  * @param made Its module, where that is there but was not written down.
  */
 function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<M>): Operation<Found<M>> {
-  const { flights, platform } = context;
+  const { flights, memory, platform } = context;
   const { digest, received } = known;
-  const compile = made
-    ? immediate("compile", () => made.module)
-    : received?.compile ?? (yield* beginEarly(context, code));
+  let compile = made ? immediate("compile", () => made.module) : received?.compile;
+  // A hit must not compile: not before it is known what memory or a flight may have without showing it.
+  const mayBeThere = received !== undefined || memory.isCrowded(code) || flights.isCrowded(code);
+  if (!mayBeThere) compile ??= yield* compileOf(context, code);
   const flight = flights.begin(code);
   let actual: string | undefined;
   try {
@@ -109,6 +110,7 @@ function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<
     let found = yield* findByDigest(context, code, actual);
     if (!found) {
       flights.announce(flight, actual);
+      compile ??= yield* compileOf(context, code);
       found = yield* obtainSlot(context, { ...received, code, codeDigest, compile }, made !== undefined);
     }
     flight.land(found.slot);
@@ -122,14 +124,10 @@ function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<
   }
 }
 
-/**
- * The step that compiles a code; begun already where no artifact can save the compile, so that it goes on while the code
- * is hashed and looked for. Not where memory or a flight may have the code without showing it: a hit must not compile.
- */
-function* beginEarly<M>({ engine, memory, flights }: Context<M>, code: Bytes): Operation<Effect<M>> {
+/** The step that compiles a code; begun already where no artifact can save the compile, so that it goes on meanwhile. */
+function* compileOf<M>({ engine }: Context<M>, code: Bytes): Operation<Effect<M>> {
   const compile = compiling(engine, code);
-  const mayBeThere = memory.isCrowded(code) || flights.isCrowded(code);
-  return keepsCode(engine) && !mayBeThere ? yield* begin(compile) : compile;
+  return keepsCode(engine) ? yield* begin(compile) : compile;
 }
 
 /** Finds what is there or under way but was crowded out of the index by codes of the same length and sample. */

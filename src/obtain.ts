@@ -107,7 +107,7 @@ function* load<M>(work: Work<M>): Operation<Obtained<M> | Miss> {
   const rejected = missed("the engine did not take the entry", { from: "recompiled" });
   try {
     const place = directory.mustNotWrite ? undefined : placeOf(work);
-    const module = yield* perform(deserializing(engine, found, { code, place }));
+    const module = yield* perform(deserializing(engine, found, code, place));
     return module === undefined ? rejected : { module, from: "disk" };
   } catch (cause) {
     if (CannotWait.is(cause)) return missed(cause.message, HELD);
@@ -179,7 +179,7 @@ function* keep<M>(work: Work<M>, module: M): Operation<"async" | undefined> {
 function* serialize<M>(work: Work<M>, module: M): Operation<Bytes | undefined> {
   const { code, context: { engine, report } } = work;
   try {
-    const artifact = yield* perform(serializing(engine, module, { code, place: placeOf(work) }));
+    const artifact = yield* perform(serializing(engine, module, code, placeOf(work)));
     if (artifact !== undefined && !isUint8Array(artifact)) {
       throw new TypeError(`Cannot keep artifact: it must be a Uint8Array or undefined, not ${describe(artifact)}`);
     }

@@ -12,6 +12,8 @@ export interface FileStat extends Omit<FileInfo, "name">, Owned {
   readonly isFile: boolean;
   /** A directory, no link. */
   readonly isDirectory: boolean;
+  /** Number of the file in its file system; Deno has none on Windows. */
+  readonly inode: number | null;
 }
 
 /** An open file. */
@@ -59,7 +61,7 @@ export function composed(
   calls: Calls,
 ): Pick<
   Files,
-  "read" | "create" | "append" | "makeDirectory" | "list" | "listFiles" | "exposure" | "locate" | "tryLock"
+  "read" | "create" | "append" | "makeDirectory" | "list" | "listFiles" | "identify" | "exposure" | "locate" | "tryLock"
 > {
   const enter = limiter(MAX_OPEN_FILES);
   // A synchronous run is alone by nature.
@@ -95,6 +97,13 @@ export function composed(
     makeDirectory: (path, below) => compose("makeDirectory", () => makeTree(calls, path, below)),
     list: calls.list,
     listFiles: (path, names) => compose("listFiles", () => listFiles(calls, path, names)),
+    identify: (path) =>
+      map(calls.stat(path, true), ({ inode, isFile, modifiedMs, size }) => ({
+        identity: [size, modifiedMs, inode].join(),
+        isFile,
+        modifiedMs,
+        size,
+      })),
     exposure: (path) => map(calls.stat(path, false), (stat) => exposureOf(stat, calls)),
     locate: (path) => compose("locate", () => locate(calls, path)),
     ...(calls.lock ? { tryLock: (path) => compose("tryLock", () => takeLock(calls.lock!, create, path)) } : {}),
