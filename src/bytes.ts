@@ -63,10 +63,7 @@ export function isFixed({ buffer }: Uint8Array): boolean {
 
 /** Copies bytes to memory that nobody else can change, share or resize. */
 export function copyOf(view: Uint8Array): Bytes {
-  const own = viewOf(view);
-  const copy = new Uint8Array(own.length);
-  copy.set(own);
-  return copy;
+  return new Uint8Array(view);
 }
 
 /** Names the type of a value that was not expected, for messages. */

@@ -12,6 +12,8 @@ export interface Settings {
   readonly usualDirectory?: string;
   /** Bytes of all entries. */
   readonly maxDiskBytes?: number;
+  /** Length of code from which on it is looked up, bytes. */
+  readonly minBytes: number;
   /** Writes nothing to the directory. */
   readonly readOnly: boolean;
   /** File with the secret that entries are signed with. */
@@ -21,6 +23,9 @@ export interface Settings {
   /** Prints a line for each lookup. */
   readonly traces: boolean;
 }
+
+/** Below this a lookup costs more than it saves (bench/small_bench.ts). */
+const MIN_BYTES = 4096;
 
 const ENGINES: Record<string, Settings["engine"]> = { auto: "auto", host: "host", v8: "v8" };
 const FLAGS: Record<string, boolean> = { 1: true, true: true, 0: false, false: false };
@@ -39,6 +44,7 @@ export function readSettings(): Settings {
     directory: absolute(variable("WASM_CACHE_DIR")),
     usualDirectory: defaultDirectory(),
     maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", byteCount),
+    minBytes: parsed("WASM_CACHE_MIN_BYTES", byteCount) ?? MIN_BYTES,
     readOnly: oneOf("WASM_CACHE_READ_ONLY", FLAGS) ?? false,
     secretFile: absolute(variable("WASM_CACHE_SECRET_FILE")),
     strict: oneOf("WASM_CACHE_STRICT", FLAGS) ?? false,

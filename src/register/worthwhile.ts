@@ -3,20 +3,18 @@
 
 import { isBytes, isDataView, isFixed, viewOf } from "../bytes.ts";
 
-/** Below this a lookup costs more than a compile. */
-const MIN_BYTES = 4096;
-
 /**
  * Looks at an argument by its internal slots, as the runtime does, whatever properties were put on it.
  *
+ * @param minBytes Length from which on a lookup is worth it.
  * @returns The bytes where they lie; `undefined` for what is small, shared, resizable, detached, a DataView (which
  * V8 refuses), or no bytes.
  */
-export function worthwhile(code: unknown): Uint8Array<ArrayBuffer> | undefined {
+export function worthwhile(code: unknown, minBytes: number): Uint8Array<ArrayBuffer> | undefined {
   if (typeof code !== "object" || !isBytes(code) || isDataView(code)) return undefined;
   try {
     const view = viewOf(code);
-    return view.length >= MIN_BYTES && isFixed(view) ? view as Uint8Array<ArrayBuffer> : undefined;
+    return view.length >= minBytes && isFixed(view) ? view as Uint8Array<ArrayBuffer> : undefined;
   } catch {
     // It was transferred away.
     return undefined;
@@ -36,11 +34,11 @@ export function isPlainPromise(value: unknown): value is Promise<unknown> {
  * Whether a response is one of WebAssembly that no runtime refuses: what they take beyond that (on Bun and Deno a type in
  * capitals) differs, and what they say of others too.
  */
-export function isWorthwhile(response: unknown): response is Response {
+export function isWorthwhile(response: unknown, minBytes: number): response is Response {
   // Node loads its fetch when the globals are touched: not before there is an object that may be a response.
   if (typeof response !== "object" || response === null) return false;
   try {
-    return isUntouched(response) && isOfWasm(response);
+    return isUntouched(response) && isOfWasm(response, minBytes);
   } catch {
     return false;
   }
@@ -50,9 +48,9 @@ function isUntouched(response: object): response is Response {
   return Object.getPrototypeOf(response) === Response.prototype && !READ.some((name) => Object.hasOwn(response, name));
 }
 
-function isOfWasm(response: Response): boolean {
+function isOfWasm(response: Response, minBytes: number): boolean {
   const { body, bodyUsed, headers, ok } = response;
   if (!ok || bodyUsed || headers.get("content-type") !== "application/wasm") return false;
   const length = Number(headers.get("content-length") ?? Infinity);
-  return body !== null && !body.locked && length >= MIN_BYTES;
+  return body !== null && !body.locked && length >= minBytes;
 }
