@@ -5,18 +5,20 @@ import type { Bytes } from "./platform/platform.ts";
 /** WebAssembly code or whatever else an engine compiles: any buffer or view, shared and resizable ones too. */
 export type Code = BufferSource | ArrayBufferLike | ArrayBufferView;
 
-type Slot = (this: unknown) => unknown;
+/** Reads an internal slot; throws where the value has none of that kind. */
+type Getter = (this: unknown) => unknown;
 
 /** The runtime's own, by which values are read whatever class or realm they are of, and whatever was put on them. */
 const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
-const kindOf = slot(TypedArray, Symbol.toStringTag);
+const kindOf = getter(TypedArray, Symbol.toStringTag);
 const viewSlots = [TypedArray, DataView.prototype].map((prototype) =>
-  ["buffer", "byteOffset", "byteLength"].map((name) => slot(prototype, name))
+  ["buffer", "byteOffset", "byteLength"].map((name) => getter(prototype, name))
 );
-const arrayBufferLength = slot(ArrayBuffer.prototype, "byteLength");
+const arrayBufferLength = getter(ArrayBuffer.prototype, "byteLength");
 const sharedBufferLength = typeof SharedArrayBuffer === "undefined"
   ? undefined
-  : slot(SharedArrayBuffer.prototype, "byteLength");
+  : getter(SharedArrayBuffer.prototype, "byteLength");
+const isResizable = "resizable" in ArrayBuffer.prototype ? getter(ArrayBuffer.prototype, "resizable") : undefined;
 
 /**
  * Looks at code where it lies.
@@ -26,8 +28,8 @@ const sharedBufferLength = typeof SharedArrayBuffer === "undefined"
  */
 export function viewOf(code: unknown): Uint8Array {
   if (ArrayBuffer.isView(code)) {
-    const slots = viewSlots[kindOf.call(code) === undefined ? 1 : 0]!;
-    const [buffer, offset, length] = slots.map((slot) => slot.call(code)) as [ArrayBufferLike, number, number];
+    const slots = viewSlots[isDataView(code) ? 1 : 0]!;
+    const [buffer, offset, length] = slots.map((getter) => getter.call(code)) as [ArrayBufferLike, number, number];
     return new Uint8Array(buffer, offset, length);
   }
   if (isBuffer(code)) return new Uint8Array(code);
@@ -39,17 +41,29 @@ export function isUint8Array(value: unknown): value is Uint8Array {
   return kindOf.call(value) === "Uint8Array";
 }
 
+/** Length of what {@linkcode isUint8Array} takes, bytes; 0 where it was transferred away. */
+export function lengthOf(view: Uint8Array): number {
+  return viewSlots[0]![2]!.call(view) as number;
+}
+
 /** Tells whether {@linkcode viewOf} takes a value. */
 export function isBytes(value: unknown): value is Code {
   return ArrayBuffer.isView(value) || isBuffer(value);
 }
 
+/** Tells whether a value is a DataView, of any realm. */
+export function isDataView(value: unknown): boolean {
+  return ArrayBuffer.isView(value) && kindOf.call(value) === undefined;
+}
+
+/** Tells whether bytes lie in memory that is neither shared nor can be resized. */
+export function isFixed({ buffer }: Uint8Array): boolean {
+  return hasSlot(buffer, arrayBufferLength) && !isResizable?.call(buffer);
+}
+
 /** Copies bytes to memory that nobody else can change, share or resize. */
 export function copyOf(view: Uint8Array): Bytes {
-  const own = viewOf(view);
-  const copy = new Uint8Array(own.length);
-  copy.set(own);
-  return copy;
+  return new Uint8Array(view);
 }
 
 /** Names the type of a value that was not expected, for messages. */
@@ -75,15 +89,18 @@ export function textOf(value: unknown): string {
 
 /** By the internal slot, so that buffers of other realms count and objects that only look alike do not. */
 function isBuffer(value: unknown): value is ArrayBufferLike {
-  return [arrayBufferLength, sharedBufferLength].some((getter) => {
-    try {
-      return getter?.call(value) !== undefined;
-    } catch {
-      return false;
-    }
-  });
+  return hasSlot(value, arrayBufferLength) || (sharedBufferLength !== undefined && hasSlot(value, sharedBufferLength));
 }
 
-function slot(prototype: object, name: string | symbol): Slot {
-  return Object.getOwnPropertyDescriptor(prototype, name)!.get as Slot;
+function hasSlot(value: unknown, getter: Getter): boolean {
+  try {
+    getter.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function getter(prototype: object, name: string | symbol): Getter {
+  return Object.getOwnPropertyDescriptor(prototype, name)!.get as Getter;
 }

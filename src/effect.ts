@@ -19,6 +19,9 @@ export function immediate<T>(name: string, step: () => T): Effect<T> {
   return { name, sync: step, async: step };
 }
 
+/** Tells whether the run may wait: an asynchronous one. */
+export const mayWait: Effect<boolean> = { name: "may wait", sync: () => false, async: () => true };
+
 /** Changes what a step gives. */
 export function map<T, U>(effect: Effect<T>, to: (value: T) => U): Effect<U> {
   return { name: effect.name, sync: () => to(effect.sync()), async: async () => to(await effect.async()) };
@@ -76,7 +79,7 @@ export function* forEach<T>(items: Iterable<T>, work: (item: T) => Operation<unk
     name: "begin all",
     sync: () => false,
     async: async () => {
-      await allAtOnce(items, work);
+      await allAtOnce(items, AT_ONCE, (item) => runAsync(work(item)));
       return true;
     },
   });
@@ -84,17 +87,40 @@ export function* forEach<T>(items: Iterable<T>, work: (item: T) => Operation<unk
   for (const item of items) yield* work(item);
 }
 
-async function allAtOnce<T>(items: Iterable<T>, work: (item: T) => Operation<unknown>): Promise<void> {
+/** Works on some items at once. The first error ends it, when what was begun is done. */
+export async function allAtOnce<T>(
+  items: Iterable<T>,
+  most: number,
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
   // One for all, and over for all when one of them throws.
   const left = (function* () {
     yield* items;
   })();
   const worker = async () => {
-    for (const item of left) await runAsync(work(item));
+    for (const item of left) await work(item);
   };
-  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
+  const ends = await Promise.allSettled(Array.from({ length: most }, worker));
   const failed = ends.find((end) => end.status === "rejected");
   if (failed) throw failed.reason;
+}
+
+/** Lets no more than so many tasks run at once; the others wait in turn. */
+export function limiter(most: number): <T>(task: () => T | PromiseLike<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (task) => {
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await task();
+    } finally {
+      // The place goes to the next one as it is: a call that comes in between cannot take it.
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
 }
 
 /** Runs an operation to its end without waiting for anything. */

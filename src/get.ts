@@ -10,7 +10,7 @@ import { directoryOf } from "./options.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Platform } from "./platform/platform.ts";
 
-/** The state that makes `get` remember; the library has no other of its own. */
+/** What makes `get` remember: the only state of the library that a result depends on. */
 const contexts = new Map<string, Context<unknown>>();
 let platform: Platform | undefined;
 

@@ -6,7 +6,7 @@ import QuickLRU from "quick-lru";
 import type { Context, Storage } from "../context.ts";
 import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
-import type { Known } from "../lookup.ts";
+import type { Received } from "../lookup.ts";
 import { fromUtf8, toUtf8 } from "../platform/globals.ts";
 import { write, type Writing } from "../obtain.ts";
 import type { Bytes } from "../platform/platform.ts";
@@ -53,7 +53,7 @@ export class Shelf {
   }
 
   /** Finds code. */
-  async code(digest: string): Promise<Known<never>["received"]> {
+  async code(digest: string): Promise<Received<never> | undefined> {
     const codeDigest = fromHex(digest);
     const code = await runAsync(this.#read(CODE, codeDigest));
     return code && { code, codeDigest, isCopy: true };

@@ -120,6 +120,8 @@ function headOf({ status, headers }: Response): ResponseHead {
   const head = Object.fromEntries(kept);
   // RFC 9111, 5.2: names of directives are the same in capitals; the library reads small ones only.
   for (const name of ["cache-control", "pragma"]) if (name in head) head[name] = head[name]!.toLowerCase();
+  // RFC 9111, 4.2.1: what says two ages is stale; the library takes the last of them.
+  if (/(^|,)\s*max-age\b.*,\s*max-age\b/.test(head["cache-control"] ?? "")) head["cache-control"] += ", max-age=0";
   // RFC 9111, 5.1: the first of several, and none that is no number; a negative one would make it younger.
   if ("age" in head) head.age = /^\s*\d+/.exec(head.age!)?.[0] ?? "0";
   return { status, headers: head };

@@ -14,8 +14,8 @@ export interface Slot<M> {
   readonly digest: string;
   /** Key of the entry. */
   readonly key: string;
-  /** Whoever made it must not write it down: who may still can. */
-  readonly isUnkept?: boolean;
+  /** Which lookups can still write its entry: whoever made it must not, or could not without waiting. */
+  readonly unwritten?: "any" | "async";
 }
 
 /** Bounds of the memory tier. */

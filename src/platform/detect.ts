@@ -1,4 +1,4 @@
-// The single runtime test. Bun and Deno both claim to be Node by `process.version`; only their own globals tell.
+// Which platform this is. Bun and Deno both claim to be Node by `process.version`; only their own globals tell.
 
 import { bunPlatform } from "./bun.ts";
 import { denoPlatform } from "./deno.ts";

@@ -35,7 +35,7 @@ const MAX_LINKS = 40;
 export function exposureOf({ isLink, uid, mode }: Owned, calls: TrustCalls): string | undefined {
   if (isLink) return "it is a link";
   if (calls.userId() === undefined) return undefined;
-  if (isForeign(uid, calls)) return `it belongs to user ${uid}`;
+  if (isOthers(uid, calls)) return `it belongs to user ${uid}`;
   if (mode & WRITABLE_BY_OTHERS) return `its mode ${(mode & 0o777).toString(8)} lets others write`;
 }
 
@@ -71,7 +71,7 @@ function* follow(calls: TrustCalls, given: string): Operation<Location> {
     const path = `${at}/${part}`;
     const { isLink, uid } = yield* perform(calls.stat(path, false));
     if (!isLink) at = path;
-    else if (isForeign(uid, calls)) return { path: given, exposure: `its link ${path} belongs to user ${uid}` };
+    else if (isOthers(uid, calls)) return { path: given, exposure: `its link ${path} belongs to user ${uid}` };
     else if (++links > MAX_LINKS) throw Object.assign(new Error("too many links"), { code: "ELOOP" });
     else {
       const target = yield* perform(calls.readLink(path));
@@ -82,6 +82,6 @@ function* follow(calls: TrustCalls, given: string): Operation<Location> {
   return { path: at || "/" };
 }
 
-function isForeign(uid: number, calls: TrustCalls): boolean {
+function isOthers(uid: number, calls: TrustCalls): boolean {
   return uid !== calls.userId() && uid !== ROOT_USER;
 }

@@ -20,7 +20,7 @@ const [MAX_BYTES, MAX_MODULES] = [256 * 1024 * 1024, 1000];
 export function backendNow(settings: Settings): Backend | undefined {
   if (!backend && !hasFailed && !loading) {
     const loaded = requireBundled() ?? requireSync(import.meta.url, "./backend");
-    if (isOurs(loaded)) open(loaded, settings);
+    if (isThisLibrary(loaded)) open(loaded, settings);
     else void backendSoon(settings);
   }
   return backend;
@@ -73,13 +73,13 @@ function requireBundled(): object | undefined {
 type BackendModule = typeof import("./backend.ts");
 
 /** Bundles may know where this file was when they were made: a copy that lies there takes our calls for the runtime's. */
-function isOurs(loaded: object | undefined): loaded is BackendModule {
+function isThisLibrary(loaded: object | undefined): loaded is BackendModule {
   return (loaded as Partial<BackendModule> | undefined)?.native === native;
 }
 
 function open(loaded: object, settings: Settings): Backend | undefined {
   try {
-    if (!isOurs(loaded)) throw new TypeError("its file is another's");
+    if (!isThisLibrary(loaded)) throw new TypeError("its file is another's");
     backend ??= loaded.makeBackend(settings, meanwhile);
     meanwhile = [];
   } catch (error) {

@@ -97,7 +97,7 @@ export function absolute(path: string | undefined): string | undefined {
 }
 
 /** Whether a file may be read without a prompt. */
-export function mayRead(path: URL): boolean {
+function mayRead(path: URL): boolean {
   return isGranted({ name: "read", path });
 }
 

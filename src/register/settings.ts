@@ -12,6 +12,8 @@ export interface Settings {
   readonly usualDirectory?: string;
   /** Bytes of all entries. */
   readonly maxDiskBytes?: number;
+  /** Length of code from which on it is looked up, bytes. */
+  readonly minBytes: number;
   /** Writes nothing to the directory. */
   readonly readOnly: boolean;
   /** File with the secret that entries are signed with. */
@@ -22,6 +24,9 @@ export interface Settings {
   readonly traces: boolean;
 }
 
+/** Below this a lookup costs more than it saves (bench/small_bench.ts). */
+const MIN_BYTES = 4096;
+
 const ENGINES: Record<string, Settings["engine"]> = { auto: "auto", host: "host", v8: "v8" };
 const FLAGS: Record<string, boolean> = { 1: true, true: true, 0: false, false: false };
 
@@ -30,27 +35,27 @@ export function isOff(): boolean {
   return variable("WASM_CACHE") === "off";
 }
 
-/** Reads the variables, once: a program may change them, and its working directory. What makes no sense is left out. */
+/** Reads the variables, once: a program may change them, and its working directory. What makes no sense is left out, and said. */
 export function readSettings(): Settings {
-  const traces = variable("WASM_CACHE_LOG") === "trace";
   const oneOf = <T>(name: string, meanings: Record<string, T>) =>
-    parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined, traces);
+    parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined);
   return {
     engine: oneOf("WASM_CACHE_ENGINE", ENGINES) ?? "auto",
     directory: absolute(variable("WASM_CACHE_DIR")),
     usualDirectory: defaultDirectory(),
-    maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", byteCount, traces),
+    maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", byteCount),
+    minBytes: parsed("WASM_CACHE_MIN_BYTES", byteCount) ?? MIN_BYTES,
     readOnly: oneOf("WASM_CACHE_READ_ONLY", FLAGS) ?? false,
     secretFile: absolute(variable("WASM_CACHE_SECRET_FILE")),
     strict: oneOf("WASM_CACHE_STRICT", FLAGS) ?? false,
-    traces,
+    traces: variable("WASM_CACHE_LOG") === "trace",
   };
 }
 
-function parsed<T>(name: string, parse: (text: string) => T | undefined, traces: boolean): T | undefined {
+function parsed<T>(name: string, parse: (text: string) => T | undefined): T | undefined {
   const text = variable(name);
   const value = text === undefined ? undefined : parse(text);
-  if (traces && text !== undefined && value === undefined) {
+  if (text !== undefined && value === undefined) {
     say(`${name} is ignored: ${JSON.stringify(text)} means nothing`);
   }
   return value;

@@ -6,7 +6,7 @@ import { type MemoryLimits, MemoryTier, type Slot } from "../memory/memory_tier.
 import { environmentData } from "../platform/threads.ts";
 
 /** Below this a compile takes less time than it takes to find out how to share: 2 ms on V8, 10 ms on JavaScriptCore. */
-const MIN_BYTES = 512 * 1024;
+const MIN_SHARED_BYTES = 512 * 1024;
 const NOT_KEPT = new Uint8Array();
 
 /** A module without its code. */
@@ -43,14 +43,14 @@ export class SharedMemory extends MemoryTier<WebAssembly.Module> {
 
   /** Tells whether a module of so long a code was inherited. */
   mayInherit(length: number): boolean {
-    return length >= MIN_BYTES && this.#inherit().values().some((shared) => shared.length === length);
+    return length >= MIN_SHARED_BYTES && this.#inherit().values().some((shared) => shared.length === length);
   }
 
   /** As ever; what is kept is handed on. */
   override set(slot: Slot<WebAssembly.Module>): void {
     super.set(slot);
     const { code: { length }, digest, key, module } = slot;
-    if (length < MIN_BYTES || !super.get(digest)) return;
+    if (length < MIN_SHARED_BYTES || !super.get(digest)) return;
     this.#inherit().delete(digest);
     this.#handedOn.set(digest, { key, length, module });
   }
