@@ -220,9 +220,9 @@ export interface Writing {
 
 /** Publishes an entry where it can; every fault leaves the directory as it was. Does not make it where it is gone. */
 export function* write(writing: Writing): Operation<void> {
-  const { context: { report }, storage: { behind, housekeeping } } = writing;
+  const { context: { report }, storage: { behind, limits } } = writing;
   const fault = yield* publish(writing);
-  if (housekeeping.isDue) behind.schedule("prune", 0, () => prune(writing));
+  if (limits.isDue) behind.schedule("prune", 0, () => prune(writing));
   if (fault) report(fault);
 }
 
@@ -243,12 +243,10 @@ function* publish({ address, context, payload, isCode = false, unable, storage }
   }
 }
 
-function* prune({ context: { report }, storage: { housekeeping } }: Writing): Operation<void> {
-  // Another write may have scheduled it as well.
-  if (!housekeeping.isDue) return;
+function* prune({ context: { report }, storage: { limits } }: Writing): Operation<void> {
   try {
-    const pruned = yield* housekeeping.pruneAlone();
-    if (typeof pruned === "object" && pruned.fault) report(pruned.fault);
+    const pruned = yield* limits.pruneIfDue();
+    if (pruned?.fault) report(pruned.fault);
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     report(error);
