@@ -1,14 +1,14 @@
 // What a prune removes, in which order, and what it leaves alone.
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { ModuleCache } from "@wasm/module-cache";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { CacheError, ModuleCache } from "@wasm/module-cache";
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { test } from "node:test";
 import { openContext, type Storage } from "../../src/context.ts";
 import { Directory } from "../../src/disk/directory.ts";
 import { Prune } from "../../src/disk/prune.ts";
-import { immediate, runAsync, runSync } from "../../src/effect.ts";
+import { type Effect, immediate, runAsync, runSync } from "../../src/effect.ts";
 import { type Calls, composed } from "../../src/platform/composed.ts";
 import { detectPlatform } from "../../src/platform/detect.ts";
 import type { FileInfo, Files } from "../../src/platform/platform.ts";
@@ -21,9 +21,11 @@ bothWays("the limits hold for the entries of all engines together", (resolve) =>
     const old = await fill(directory, "abcde", new TextEngine("text-0"));
     old.forEach((path) => age(path, HOUR_S));
     const newer = await fill(directory, "abcde");
-    await resolve(small(directory), bytes("k"));
+    const cache = small(directory);
+    await resolve(cache, bytes("k"));
+    await cache.flush();
     const kept = (paths: string[]) => paths.filter((path) => existsSync(path)).length;
-    assertEquals([kept(old), kept(newer)], [3, 5]);
+    assertEquals([kept(old), kept(newer)], [2, 5]);
     for (const path of old) rmSync(path, { force: true });
     // What is left of an engine that is not used any more goes too, its folders one level with each prune.
     for (let level = 0; level < 2; level++) await small(directory).prune();
@@ -177,6 +179,62 @@ test("prune goes on after what it cannot remove, and tells of it", async () => {
     assertStrictEquals(runSync(prune.run()).entries, 1);
     assertStrictEquals(prune.fault?.path, stuck);
     assertEquals(entriesIn(directory), [stuck]);
+  });
+});
+
+/** A prune of a directory, of which one call fails. */
+function pruneAmong(directory: string, calls: Partial<Files>): Prune {
+  const { files } = detectPlatform();
+  const plan = { nowMs: Date.now(), maxAgeMs: 1000, maxBytes: 0, room: 0, isDryRun: false };
+  return new Prune({ ...files!, ...calls }, new Directory(files!, { path: directory, readOnly: false }), plan);
+}
+
+function failing<T>(code: string): Effect<T> {
+  return immediate("fail", () => {
+    throw Object.assign(new Error("injected"), code === "NotCapable" ? { name: code } : { code });
+  });
+}
+
+for (const code of ["EACCES", "EPERM", "NotCapable"]) {
+  test(`prune leaves out what others keep to themselves, and tells of it: ${code}`, async () => {
+    for (const where of ["/v1/tmp", "/v1/ENGINE", "/v1/ENGINE/PREFIX"]) {
+      await inDirectory(async (directory) => {
+        const paths = (await fill(directory, "abcd")).sort();
+        paths.forEach((path) => age(path, 365 * 24 * HOUR_S));
+        const [engine = "", prefix = ""] = paths[1]!.split(/[\\/]/).slice(-3);
+        const path = directory + where.replace("ENGINE", engine).replace("PREFIX", prefix);
+        const { files } = detectPlatform();
+        const prune = pruneAmong(directory, {
+          list: (other) => other === path ? failing(code) : files!.list(other),
+          listFiles: (other, names) => other === path ? failing(code) : files!.listFiles(other, names),
+        });
+        const { removedEntries } = await runAsync(prune.run());
+        const left = where.endsWith("tmp") ? 0 : where.endsWith("ENGINE") ? 4 : 1;
+        assertEquals([removedEntries, entriesIn(directory).length], [4 - left, left], where);
+        assertEquals([prune.fault?.code, prune.fault?.path], ["IO", path]);
+      });
+    }
+  });
+}
+
+test("prune ends where it cannot know what is there", async () => {
+  await inDirectory(async (directory) => {
+    await fill(directory, "a");
+    const { files } = detectPlatform();
+    const list: Files["list"] = (path) => path.endsWith("/v1") ? failing("EIO") : files!.list(path);
+    const error = await assertRejects(() => runAsync(pruneAmong(directory, { list }).run()), CacheError);
+    assertEquals([error.code, error.path], ["IO", `${directory}/v1`]);
+  });
+});
+
+test("prune counts what it removes, and what others were faster with", async () => {
+  await inDirectory(async (directory) => {
+    const paths = await fill(directory, "abc");
+    const { files } = detectPlatform();
+    const remove: Files["remove"] = (path) => path === paths[1] ? failing("ENOENT") : files!.remove(path);
+    const prune = pruneAmong(directory, { remove });
+    const removed = { removedEntries: 3, removedBytes: 3 * ENTRY_BYTES };
+    assertEquals([await runAsync(prune.run()), prune.fault], [{ ...removed, entries: 0, bytes: 0 }, undefined]);
   });
 });
 
