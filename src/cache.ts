@@ -284,7 +284,7 @@ export class ModuleCache<M = WebAssembly.Module> {
     if (typeof storage === "string" || storage.directory.mustNotRead) return NOTHING_TO_PRUNE;
     const isDryRun = dryRun || this.#writable() === undefined;
     await storage.behind.settleAll();
-    const { fault, ...result } = await runAsync(storage.housekeeping.prune({ isDryRun }));
+    const { fault, ...result } = await runAsync(storage.limits.prune({ isDryRun }));
     if (fault) throw fault;
     return result;
   }

@@ -72,9 +72,9 @@ export function isMissing(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR"].includes(systemCode(error));
 }
 
-/** Tells whether something is there that the cache never makes: a link (EMLINK on FreeBSD), or no file. */
+/** Tells whether something is there that the cache never makes: a link (EMLINK on FreeBSD), a directory, or no file. */
 export function isForeign(error: unknown): boolean {
-  return ["ELOOP", "EMLINK", "ENXIO"].includes(systemCode(error));
+  return ["ELOOP", "EMLINK", "ENXIO", "EISDIR"].includes(systemCode(error));
 }
 
 /** A fault of the file system, with the runtime's own error as its cause; what is a fault of the cache already stays that. */

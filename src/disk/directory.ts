@@ -168,18 +168,22 @@ export class Directory {
     }
   }
 
-  /** Takes a step that needs the directory; where that is missing, makes it and takes the step again. */
-  *within<T>(effect: Effect<T>): Operation<T> {
+  /**
+   * Takes a step that needs the directory; where that is missing, makes it and takes the step again.
+   *
+   * @param makeStep Makes the step: paths may be others once links were followed.
+   */
+  *within<T>(makeStep: () => Effect<T>): Operation<T> {
     yield* this.secure();
     try {
-      return yield* perform(effect);
+      return yield* perform(makeStep());
     } catch (error) {
       if (systemCode(error) !== "ENOENT") throw error;
     }
     yield* this.makeFolders();
     // Somebody else may have been faster.
     yield* this.secure();
-    return yield* perform(effect);
+    return yield* perform(makeStep());
   }
 
   /**
@@ -242,16 +246,24 @@ export class Directory {
     }
   }
 
-  /** Renames into a folder that is made where it is missing: a prune may remove it, and those above it, while empty. */
+  /**
+   * Renames into a folder that is made where it is missing: a prune may remove it, and those above it, while empty. A
+   * folder in the file's own place goes, unless there is something in it.
+   */
   *#moveInto(from: string, to: string): Operation<void> {
+    const above = to.slice(0, to.lastIndexOf("/"));
     for (let attemptsLeft = 5;; attemptsLeft--) {
+      let code;
       try {
         return yield* perform(this.#files.rename(from, to));
       } catch (error) {
-        if (systemCode(error) !== "ENOENT" || attemptsLeft === 0) throw error;
+        code = systemCode(error);
+        if (!["ENOENT", "EISDIR"].includes(code) || attemptsLeft === 0) throw error;
       }
       try {
-        yield* perform(this.#files.makeDirectory(to.slice(0, to.lastIndexOf("/")), this.root));
+        yield* perform(
+          code === "EISDIR" ? this.#files.removeDirectory(to) : this.#files.makeDirectory(above, this.root),
+        );
       } catch (error) {
         if (systemCode(error) !== "ENOENT") throw error;
       }
@@ -259,10 +271,10 @@ export class Directory {
   }
 
   *#tryToWrite(): Operation<Refusal | undefined> {
-    const probe = `${this.temporary}/${this.#files.temporaryName()}`;
+    const name = this.#files.temporaryName();
     try {
-      yield* this.within(this.#files.create(probe, []));
-      yield* perform(this.#files.remove(probe));
+      yield* this.within(() => this.#files.create(`${this.temporary}/${name}`, []));
+      yield* perform(this.#files.remove(`${this.temporary}/${name}`));
     } catch (error) {
       const fault = ioFault("write to directory", this.path, error);
       return { reason: fault.message, fault };

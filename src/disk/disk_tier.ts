@@ -6,7 +6,7 @@ import { type Directory, untrusted } from "./directory.ts";
 import { CannotWait, forEach, type Operation, perform } from "../effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
 import { CacheError, ioFault, isForeign, isMissing, systemCode } from "../errors.ts";
-import type { Housekeeping, Written } from "./limits.ts";
+import type { Limits, Written } from "./limits.ts";
 import { type Address, ENTRY_NAME, PREFIX_NAME } from "./key.ts";
 import type { Bytes, Files, OpenFile, Platform } from "../platform/platform.ts";
 import { HOUR_MS } from "./prune.ts";
@@ -20,9 +20,7 @@ export interface DiskTierParts {
   /** Where entries are. */
   readonly directory: Directory;
   /** Makes room. */
-  readonly housekeeping: Housekeeping;
-  /** Bytes that the largest entry can have. */
-  readonly maxBytes: number;
+  readonly limits: Limits;
   /** Signs entries. */
   readonly secret?: Bytes | CryptoKey;
   /** Payloads are machine code: the faster checksum, which finds damage but not intent, is not enough. */
@@ -92,7 +90,7 @@ export class DiskTier {
    * code that it must be, `UNTRUSTED` where others could change machine code; nothing is left behind then.
    */
   *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Written> {
-    const { directory, housekeeping, platform, secret, isNative } = this.#parts;
+    const { directory, limits, platform, secret, isNative } = this.#parts;
     yield* writing(this.#pathOf(address), directory.secure(address.path));
     // Links were followed then.
     const path = this.#pathOf(address);
@@ -110,7 +108,7 @@ export class DiskTier {
       isSigned: secret !== undefined,
     });
     const size = head.length + payload.length;
-    return yield* housekeeping.writeWithin(size, () => writing(path, directory.replace(path, [head, payload])));
+    return yield* limits.writeWithin(size, () => writing(path, directory.replace(path, [head, payload])));
   }
 
   /** Removes an entry; tells whether it was there. */
@@ -156,7 +154,7 @@ export class DiskTier {
 
   /** How many bytes follow the head; the limits say how many can have been written. */
   #bodyLength(path: string, { isSigned, payloadLength }: Header): number {
-    const { maxBytes, secret } = this.#parts;
+    const { limits: { maxBytes }, secret } = this.#parts;
     const macLength = isSigned ? MAC_BYTES : 0;
     if (HEADER_BYTES + macLength + payloadLength > maxBytes) throw corrupt(path, "it is larger than maxDiskBytes");
     return secret ? payloadLength : macLength + payloadLength;

@@ -86,16 +86,15 @@ export class Locks {
   *#take(name: string, makesDirectory: boolean): Operation<Lock | undefined> {
     const shared = this.#share(name);
     if (shared || !this.#files.tryLock) return shared;
-    const path = this.#lockPath(name);
+    const taking = () => this.#files.tryLock!(this.#lockPath(name));
     this.#beingTaken++;
     try {
-      const taking = this.#files.tryLock(path);
-      const lock = yield* (makesDirectory ? this.#directory.within(taking) : perform(taking));
+      const lock = yield* (makesDirectory ? this.#directory.within(taking) : perform(taking()));
       if (!lock) return undefined;
       this.#held.set(name, { lock, users: 0 });
       return this.#share(name);
     } catch (error) {
-      throw ioFault("lock", path, error);
+      throw ioFault("lock", this.#lockPath(name), error);
     } finally {
       this.#beingTaken--;
     }

@@ -42,7 +42,7 @@ interface Found {
   readonly idleMs: number;
 }
 
-/** Where a prune of too much stops, so that the next is not at once: part of the limit. */
+/** What a prune leaves at most, of the limit: caches add to it before they prune. */
 const LOW_WATER = 0.8;
 
 /** How exactly the use of an entry is known, and how long nothing has happened to a file that nobody writes any more, ms. */
@@ -91,7 +91,7 @@ export class Prune {
       if (!isOld) oldest.offer(entry);
       return isOld;
     });
-    const target = result.bytes + room > maxBytes ? Math.min(maxBytes * LOW_WATER, maxBytes - room) : Infinity;
+    const target = Math.min(maxBytes * LOW_WATER, maxBytes - room);
     for (let batch; result.bytes > target && (batch = oldest.sorted()).length > 0;) {
       // Where more has to go than is kept in mind: look again, from there on.
       oldest = new Oldest(batch.at(-1));

@@ -21,9 +21,11 @@ interface Pending {
 /** Pending writes of a cache. In the background they come one after another: a burst must not take every descriptor. */
 export class WriteBehind {
   readonly #pending = new Map<string, Pending>();
+  #pendingBytes = 0;
   /** What is under way in the background; some of it is not pending any more, for a synchronous run was faster. */
   readonly #running = new Map<Promise<void>, string>();
-  #isDraining = false;
+  /** What is doing the writes in the background: one thing at a time. */
+  #drain: symbol | undefined;
   /** Errors of writes that nobody waited for, until {@linkcode flush} tells of them. */
   readonly #errors = new Set<unknown>();
 
@@ -35,12 +37,11 @@ export class WriteBehind {
    * @param write Makes the operation; it must be fit to be done twice.
    */
   schedule(key: string, bytes: number, write: () => Operation<void>): void {
-    let waiting = 0;
-    for (const pending of this.#pending.values()) waiting += pending.bytes;
-    if (waiting > 0 && waiting + bytes > MAX_PENDING_BYTES) return;
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > MAX_PENDING_BYTES) return;
     const replaced = this.#pending.get(key);
     this.#pending.set(key, { bytes, write, before: replaced?.running ?? replaced?.before });
-    if (!this.#isDraining) this.#drain();
+    this.#pendingBytes += bytes - (replaced?.bytes ?? 0);
+    if (!this.#drain) this.#drainAll();
   }
 
   /** Tells whether a write of a key is pending. */
@@ -53,8 +54,7 @@ export class WriteBehind {
     return {
       name: "settle",
       sync: () => {
-        const pending = this.#pending.get(key);
-        this.#pending.delete(key);
+        const pending = this.#forget(key);
         if (pending) runSync(pending.write());
       },
       async: () => {
@@ -75,8 +75,8 @@ export class WriteBehind {
       if (isWanted(key) && this.#pending.get(key) === pending) await this.#runNoted(key, pending);
     }
     await Promise.allSettled([...this.#running].filter(([, key]) => isWanted(key)).map(([running]) => running));
-    // Where the timer of a drain is a fake that never comes, what is scheduled next sets another.
-    if (this.#pending.size === 0) this.#isDraining = false;
+    // Where the timer of a drain is a fake that never comes, what is scheduled next begins another.
+    if (this.#pending.size === 0) this.#drain = undefined;
   }
 
   /**
@@ -91,12 +91,22 @@ export class WriteBehind {
     if (first) throw first;
   }
 
-  async #drain(): Promise<void> {
-    this.#isDraining = true;
+  async #drainAll(): Promise<void> {
+    const drain = this.#drain = Symbol();
     // A task of its own: the caller's code runs first. It keeps the process alive until the writes are done.
     await new Promise<void>((resolve) => setTimer(resolve, 0));
-    for (let next; (next = this.#pending.entries().next().value) !== undefined;) await this.#runNoted(...next);
-    this.#isDraining = false;
+    while (this.#drain === drain) {
+      const { value: next } = this.#pending.entries().next();
+      if (next) await this.#runNoted(...next);
+      else this.#drain = undefined;
+    }
+  }
+
+  #forget(key: string): Pending | undefined {
+    const pending = this.#pending.get(key);
+    this.#pending.delete(key);
+    this.#pendingBytes -= pending?.bytes ?? 0;
+    return pending;
   }
 
   async #runNoted(key: string, pending: Pending): Promise<void> {
@@ -111,7 +121,7 @@ export class WriteBehind {
     if (pending.running) return pending.running;
     const running = this.#runAfter(pending).finally(() => {
       this.#running.delete(running);
-      if (this.#pending.get(key) === pending) this.#pending.delete(key);
+      if (this.#pending.get(key) === pending) this.#forget(key);
     });
     this.#running.set(running, key);
     return pending.running = running;
