@@ -131,6 +131,24 @@ export async function runAsync<T>(operation: Operation<T>): Promise<T> {
   return step.value;
 }
 
+/** Lets no more than so many calls run at once; the others wait in turn. */
+export function limiter(max: number): <T>(call: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (call) => {
+    if (running === max) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await call();
+    } finally {
+      // The place goes to the next one as it is: a call that comes in between cannot take it.
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+}
+
 /** Tells whether a value is to be waited for; one that cannot be looked at is not. */
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
   try {

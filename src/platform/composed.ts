@@ -1,7 +1,17 @@
 // Steps made of several calls, written once over the few calls that every runtime has: whole files, and directories with
 // those above them.
 
-import { compose, type Effect, forEach, immediate, map, type Operation, perform } from "../effect.ts";
+import {
+  compose,
+  type Effect,
+  forEach,
+  immediate,
+  limiter,
+  map,
+  type Operation,
+  perform,
+  runAsync,
+} from "../effect.ts";
 import { systemCode } from "../errors.ts";
 import type { Bytes, FileInfo, Files, Lock } from "./platform.ts";
 import { exposureOf, locate, type Owned, type TrustCalls } from "./trust.ts";
@@ -98,23 +108,11 @@ export function composed(
 
 /** Lets so many asynchronous operations go on at a time; a synchronous one is alone by nature. */
 function limit(most: number): <T>(name: string, operation: () => Operation<T>) => Effect<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return (name, operation) => {
-    const whole = compose(name, operation);
-    const async = async () => {
-      if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-      else running++;
-      try {
-        return await whole.async();
-      } finally {
-        const next = waiting.shift();
-        if (next) next();
-        else running--;
-      }
-    };
-    return { ...whole, async };
-  };
+  const limited = limiter(most);
+  return (name, operation) => ({
+    ...compose(name, operation),
+    async: () => limited(() => runAsync(operation())),
+  });
 }
 
 function* using<T>(opening: Effect<Handle>, body: (handle: Handle) => Operation<T>): Operation<T> {
