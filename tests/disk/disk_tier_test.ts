@@ -16,7 +16,6 @@ import {
 } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
-import { XXH3_FROM_BYTES } from "../../src/disk/checksum.ts";
 import { openContext, type Storage } from "../../src/context.ts";
 import { perform, runAsync } from "../../src/effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES } from "../../src/disk/entry.ts";
@@ -223,10 +222,10 @@ bothWays(
 );
 
 bothWays(
-  "a large payload is checked by XXH3 or SHA-256, and its damage found",
+  "damage of a large payload is found",
   (resolve) =>
     inDirectory(async (directory) => {
-      const size = XXH3_FROM_BYTES + 5;
+      const size = 16 * 1024 * 1024 + 5;
       const engine: Engine<number> = {
         id: "large",
         compile: ([first]) => first!,
