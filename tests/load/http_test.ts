@@ -1,0 +1,187 @@
+// Loading by HTTP: what is asked in each mode, redirects, users, types, and what is no code.
+
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { type CacheError, type LoadOptions, ModuleCache } from "@wasm/module-cache";
+import { test } from "node:test";
+import { PROBE } from "../../src/v8/probe.ts";
+import { type Answer, WASM, withServer } from "../_server.ts";
+import { bytes, entriesIn, inDirectory } from "../_tools.ts";
+import { asks, contentOf, FRESH, options, OTHER, sri, STALE, strict } from "./_loads.ts";
+
+test("a fresh response is not asked for again, by any process", options, async () => {
+  assertEquals(await asks({ headers: FRESH, body: PROBE }, [{}, {}, {}]), ["new", "", ""]);
+});
+
+test("a stale response is asked for with its validators, and used where it did not change", options, async () => {
+  const answer = (validator?: string) => validator ? { status: 304, headers: STALE } : { headers: STALE, body: PROBE };
+  assertEquals(await asks(answer, [{}, {}, {}]), ["new", '"1"', '"1"']);
+  const date = "Sun, 01 Nov 2026 10:00:00 GMT";
+  const modified = { ...WASM, "cache-control": "no-cache", "last-modified": date };
+  const byDate = (validator?: string) =>
+    validator ? { status: 304, headers: modified } : { headers: modified, body: PROBE };
+  assertEquals(await asks(byDate, [{}, {}]), ["new", date]);
+});
+
+test("an answer that it did not change makes it fresh", options, async () => {
+  const answer = (validator?: string) =>
+    validator
+      ? { status: 304, headers: { ...STALE, "cache-control": "max-age=600" } }
+      : { headers: STALE, body: PROBE };
+  assertEquals(await asks(answer, [{}, {}, {}]), ["new", '"1"', ""]);
+});
+
+test("a response that changed takes the place of the other", options, async () => {
+  await inDirectory((directory) => {
+    let body = PROBE;
+    return withServer(() => ({ headers: STALE, body }), async ({ url, asked }) => {
+      const exportsOf = async () => WebAssembly.Module.exports(await strict(directory).load(url)).length;
+      assertStrictEquals(await exportsOf(), 2);
+      body = OTHER;
+      assertStrictEquals(await exportsOf(), 0);
+      assertEquals(asked.length, 2);
+    });
+  });
+});
+
+test("each mode asks as fetch has it", options, async () => {
+  const all = (cache: LoadOptions["cache"]) => [{}, { cache }, { cache }];
+  const fresh = { headers: FRESH, body: PROBE };
+  const stale = (validator?: string) => validator ? { status: 304, headers: STALE } : { headers: STALE, body: PROBE };
+  assertEquals(await asks(fresh, all("no-store")), ["new", "new", "new"]);
+  assertEquals(await asks(fresh, [{ cache: "no-store" }, {}, {}]), ["new", "new", ""]);
+  assertEquals(await asks(fresh, all("reload")), ["new", "new", "new"]);
+  assertEquals(await asks(fresh, [{ cache: "reload" }, {}]), ["new", ""]);
+  assertEquals(await asks(stale, all("no-cache")), ["new", '"1"', '"1"']);
+  assertEquals(await asks(stale, all("force-cache")), ["new", "", ""]);
+  assertEquals(await asks(stale, all("only-if-cached")), ["new", "", ""]);
+  assertEquals(await asks(fresh, [{ cache: "only-if-cached" }]), ["TypeError"]);
+});
+
+/** Where a redirect must not lead, nor be shown whole. */
+const ASTRAY = [
+  "http://user:hunter2@[bad/",
+  "http://user:hunter2@h:99999/x",
+  "javascript:hunter2",
+  "ftp://user:hunter2@h/x",
+];
+
+test("a user in a URL is not written down, nor shown, and leads no other load", options, async () => {
+  await inDirectory(async (directory) => {
+    let origin = "";
+    await withServer(({ path }): Answer => {
+      const location = `${origin.replace("//", "//user:hunter2@")}/code`;
+      if (path.startsWith("/astray")) return { status: 307, headers: { location: ASTRAY[Number(path.slice(7))]! } };
+      if (path === "/moved") return { status: 301, headers: { location, "cache-control": "max-age=600" } };
+      return path === "/code" ? { headers: FRESH, body: PROBE } : { status: 404 };
+    }, async ({ url, asked, stop }) => {
+      origin = url;
+      const withUser = url.replace("//", "//user:hunter2@");
+      const takesUser = (() => {
+        try {
+          return new Request(withUser) !== undefined;
+        } catch {
+          return false;
+        }
+      })();
+      const said: unknown[] = [];
+      const onWarning = (warning: CacheError) => said.push(warning.message, warning.cause);
+      const load = async (url: string) => {
+        const cache = new ModuleCache({ directory, onWarning });
+        const result = await cache.load(url).catch((error) => error);
+        await cache.flush();
+        if (!(result instanceof Error)) return "module";
+        said.push(result.message, result.cause, result.stack, JSON.stringify(result));
+        return result.constructor.name;
+      };
+      const expected = takesUser ? "module" : "TypeError";
+      for (const from of [`${url}/moved`, `${withUser}/code`]) {
+        assertEquals([await load(from), await load(from)], [expected, expected]);
+      }
+      // Nothing was kept of what came with a user.
+      assertEquals(asked.map(({ path }) => path).filter((path) => path === "/code").length, takesUser ? 4 : 0);
+      if (takesUser) {
+        const basic = `Basic ${btoa("user:hunter2")}`;
+        assertEquals(new Set(asked.slice(1).map(({ headers }) => headers.authorization)).has(basic), true);
+      }
+      await load(`${withUser}/missing`);
+      await load(`http://user:hunter2@\0`);
+      for (const i of ASTRAY.keys()) assertEquals(await load(`${withUser}/astray${i}`), "TypeError");
+      for (const i of ASTRAY.keys()) assertEquals(await load(`${url}/astray${i}`), "TypeError");
+      for (const protocol of ["ftp", "wss", "foo"]) {
+        assertEquals(await load(`${protocol}://user:hunter2@127.0.0.1/x`), "TypeError");
+      }
+      assertThrows(() => new ModuleCache({ directory: new URL(withUser) }), TypeError, "not one of http:");
+      await stop();
+      await load(`${withUser}/code`);
+      assertEquals(said.filter((text) => String(text).includes("hunter2")), []);
+    });
+    assertEquals([contentOf(directory).includes("hunter2"), entriesIn(directory)], [false, []]);
+  });
+});
+
+test("code of any type is taken where that was asked for, or integrity is given", options, async () => {
+  const answer = { headers: { ...FRESH, "content-type": "application/octet-stream" }, body: PROBE };
+  const any = { type: "any" } as const;
+  assertEquals(await asks(answer, [{}, any, any, {}]), ["new TypeError", "new", "", "new TypeError"]);
+  const integrity = sri(PROBE);
+  assertEquals(await asks(answer, [{ integrity }, { integrity }, any, {}]), ["new", "", "", "new TypeError"]);
+  assertEquals(await asks({ headers: FRESH, body: PROBE }, [any, {}, any]), ["new", "", ""]);
+  const cache = strict();
+  const data = `data:text/plain;base64,${btoa(String.fromCharCode(...PROBE))}`;
+  await assertRejects(() => cache.load(data), TypeError);
+  assertStrictEquals(await cache.load(data, any), await cache.load(data, { integrity }));
+  await assertRejects(() => cache.load(data, { type: "all" as never }), TypeError);
+});
+
+test("redirects are followed, and kept by their own rules", options, async () => {
+  const log: string[] = [];
+  await inDirectory((directory) =>
+    withServer(({ path }): Answer => {
+      log.push(path);
+      if (path === "/moved") return { status: 301, headers: { location: "/code", "cache-control": "max-age=600" } };
+      if (path === "/found") return { status: 302, headers: { location: "/moved" } };
+      if (path === "/signed") {
+        return { status: 301, headers: { location: "/code?secret", "cache-control": "max-age=600" } };
+      }
+      if (path === "/around") {
+        return { status: 302, headers: { location: "/around" } };
+      }
+      if (path === "/file") return { status: 302, headers: { location: "file:///etc/passwd" } };
+      return path.startsWith("/code") ? { headers: FRESH, body: PROBE } : { status: 302 };
+    }, async ({ url }) => {
+      for (const path of ["/moved", "/moved", "/found", "/found", "/signed", "/signed"]) {
+        const cache = strict(directory);
+        await cache.load(url + path);
+        await cache.flush();
+      }
+      assertEquals(log, ["/moved", "/code", "/found", "/found", "/signed", "/code?secret", "/signed"]);
+      for (const path of ["/around", "/file", "/nowhere"]) {
+        await assertRejects(() => strict(directory).load(url + path), TypeError);
+      }
+    })
+  );
+});
+
+test("what is not code is a clear error, and nothing is kept", options, async () => {
+  const answers: Record<string, Answer> = {
+    "/missing": { status: 404, headers: FRESH, body: PROBE },
+    "/failed": { status: 500, headers: FRESH, body: PROBE },
+    "/html": { headers: { ...FRESH, "content-type": "text/html" }, body: PROBE },
+    "/no-type": { headers: { "cache-control": "max-age=600" }, body: PROBE },
+    "/wrong": { headers: FRESH, body: bytes("no wasm") },
+    "/breaks": { headers: FRESH, body: new Uint8Array(500_000), breaksAt: 100_000 },
+  };
+  await inDirectory((directory) =>
+    withServer(({ path }) => answers[path]!, async ({ url }) => {
+      const cache = strict(directory);
+      for (const path of Object.keys(answers)) {
+        const error = await cache.load(url + path).catch((error) => error);
+        const isCompile = path === "/wrong";
+        assert(error instanceof (isCompile ? WebAssembly.CompileError : Error), `${path}: ${error}`);
+        assertStrictEquals(error instanceof WebAssembly.CompileError, isCompile, `${path}: ${error}`);
+      }
+      await cache.flush();
+      assertEquals(entriesIn(directory), []);
+    })
+  );
+});
