@@ -242,6 +242,16 @@ test(
   },
 );
 
+test("what a response says of its length is no reason to take memory, nor to refuse it", options, async () => {
+  for (const length of ["0", "1", "-1", "x", "1e15", `${2 ** 53}`]) {
+    for (const engine of [undefined, new TextEngine()]) {
+      const cache = new ModuleCache<unknown>({ engine, maxCodeBytes: Infinity });
+      assert(await cache.compileStreaming(response(PROBE, { ...WASM, "content-length": length })), length);
+      assertStrictEquals(cache.stats().memoryBytes, PROBE.length);
+    }
+  }
+});
+
 test("code of a URL that changes is compiled while it arrives, whatever came before", options, async () => {
   let version = 0;
   const answer = () => ({ headers: WASM, body: Uint8Array.from([...EMPTY_MODULE, 0, 2, 1, version++]) });

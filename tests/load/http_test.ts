@@ -43,6 +43,62 @@ test("a response that changed takes the place of the other", options, async () =
   });
 });
 
+test("a 304 that fits nothing that is kept is no answer", options, async () => {
+  const body = () => validators.length < 2 ? PROBE : OTHER;
+  const validators: unknown[] = [];
+  await inDirectory((directory) =>
+    withServer(({ headers }) => {
+      validators.push(headers["if-none-match"]);
+      return validators.at(-1) ? { status: 304, headers: { ...STALE, etag: '"2"' } } : { headers: STALE, body: body() };
+    }, async ({ url }) => {
+      for (const exports of [2, 0]) {
+        const cache = strict(directory);
+        assertStrictEquals(WebAssembly.Module.exports(await cache.load(url)).length, exports);
+        await cache.flush();
+      }
+      assertEquals(validators, [undefined, '"1"', undefined]);
+    })
+  );
+});
+
+test("every request says what it accepts", options, async () => {
+  await inDirectory((directory) =>
+    withServer(() => ({ headers: STALE, body: PROBE }), async ({ url, asked }) => {
+      for (let i = 0; i < 2; i++) {
+        const cache = strict(directory);
+        await cache.load(url);
+        await cache.flush();
+      }
+      assertEquals(asked.map(({ headers }) => headers.accept), ["application/wasm", "application/wasm"]);
+    })
+  );
+});
+
+test("a load that is given up while it asks warns of nothing, and changes nothing", options, async () => {
+  await inDirectory((directory) => {
+    const revalidating = Promise.withResolvers<void>();
+    return withServer(({ headers }) => {
+      if (!headers["if-none-match"]) return { headers: STALE, body: PROBE };
+      revalidating.resolve();
+      return { headers: STALE, body: OTHER, delayMs: 10_000 };
+    }, async ({ url }) => {
+      const first = strict(directory);
+      await first.load(url);
+      await first.flush();
+      const warnings: CacheError[] = [];
+      const cache = new ModuleCache({ directory, onWarning: (warning) => warnings.push(warning) });
+      const quitter = new AbortController();
+      const loading = cache.load(url, { signal: quitter.signal });
+      await revalidating.promise;
+      quitter.abort(new RangeError("enough"));
+      await assertRejects(() => loading, RangeError, "enough");
+      // The work itself ends some time after: another load has begun and ended by then.
+      await cache.load(url, { cache: "force-cache" });
+      assertEquals(warnings, []);
+    });
+  });
+});
+
 test("each mode asks as fetch has it", options, async () => {
   const all = (cache: LoadOptions["cache"]) => [{}, { cache }, { cache }];
   const fresh = { headers: FRESH, body: PROBE };
@@ -50,6 +106,7 @@ test("each mode asks as fetch has it", options, async () => {
   assertEquals(await asks(fresh, all("no-store")), ["new", "new", "new"]);
   assertEquals(await asks(fresh, [{ cache: "no-store" }, {}, {}]), ["new", "new", ""]);
   assertEquals(await asks(fresh, all("reload")), ["new", "new", "new"]);
+  for (const mode of ["no-store", "reload"] as const) assertEquals(await asks(stale, all(mode)), ["new", "new", "new"]);
   assertEquals(await asks(fresh, [{ cache: "reload" }, {}]), ["new", ""]);
   assertEquals(await asks(stale, all("no-cache")), ["new", '"1"', '"1"']);
   assertEquals(await asks(stale, all("force-cache")), ["new", "", ""]);

@@ -1,8 +1,9 @@
 // What is kept of a load: notes and code, what is written down of each, and what of it is believed.
 
-import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { type Engine, hostEngine, type LoadOptions, ModuleCache } from "@wasm/module-cache";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { CacheError, type Engine, hostEngine, type LoadOptions, ModuleCache } from "@wasm/module-cache";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { type Context, openContext, type Storage } from "../../src/context.ts";
@@ -11,6 +12,8 @@ import { type Note, Shelf } from "../../src/load/kept.ts";
 import { PROBE } from "../../src/v8/probe.ts";
 import { type Answer, GZIP, WASM, withServer } from "../_server.ts";
 import { bytes, entriesIn, inDirectory, realModule, TextEngine, type TextModule } from "../_tools.ts";
+import { withWatches } from "../faults/_runtime_calls.ts";
+import { Watch } from "../faults/_watch.ts";
 import { contentOf, FRESH, options, OTHER, sri, STALE, strict } from "./_loads.ts";
 
 test(
@@ -107,6 +110,49 @@ test("no header but those of caching is written down, whatever is asked", option
         assertEquals([secret, content.includes(secret)], [secret, false]);
       }
     })
+  );
+});
+
+test("a cache that must not write loads, and writes nothing", options, async () => {
+  await inDirectory((directory) =>
+    withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url, asked }) => {
+      for (const integrity of [undefined, sri(PROBE, "sha384")]) {
+        const cache = strict(`${directory}/cache`, { readOnly: true });
+        assert(await cache.load(url, { integrity }));
+        await cache.flush();
+        assertEquals([cache.stats().writes, cache.stats().writeFailures, existsSync(`${directory}/cache`)], [
+          0,
+          0,
+          false,
+        ]);
+      }
+      assertStrictEquals(asked.length, 2);
+    })
+  );
+});
+
+test("a note or code that cannot be read costs a request, and one warning", options, async () => {
+  await inDirectory((directory) =>
+    withWatches(() =>
+      withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url, asked }) => {
+        const first = strict(directory);
+        await first.load(url);
+        await first.flush();
+        for (const isStrict of [false, true]) {
+          const warnings: CacheError[] = [];
+          const onWarning = (warning: CacheError) => warnings.push(warning);
+          const cache = new ModuleCache({ directory, strict: isStrict, onWarning });
+          const watch = new Watch(directory, (_at, { label }) => label === "open entry" ? "EIO" : undefined);
+          await watch.during(async () => {
+            if (isStrict) await assertRejects(() => cache.load(url), CacheError);
+            else assertStrictEquals(WebAssembly.Module.exports(await cache.load(url)).length, 2);
+            await cache.flush();
+          });
+          assertEquals(warnings.map(({ code }) => code), isStrict ? [] : ["IO"]);
+        }
+        assertStrictEquals(asked.length, 2);
+      })
+    )
   );
 });
 

@@ -3,10 +3,14 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { type LoadOptions, ModuleCache } from "@wasm/module-cache";
 import { Buffer } from "node:buffer";
-import { existsSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
+import { openContext } from "../../src/context.ts";
+import { Loader } from "../../src/load/loader.ts";
+import { detectPlatform } from "../../src/platform/detect.ts";
+import type { Files } from "../../src/platform/platform.ts";
 import { PROBE } from "../../src/v8/probe.ts";
 import { GZIP, withServer } from "../_server.ts";
 import { entriesIn, inDirectory, realModule, TextEngine } from "../_tools.ts";
@@ -55,6 +59,8 @@ test("without a directory, memory and HTTP decide", options, async () => {
   });
 });
 
+type Three = [string, string, string];
+
 test("a file is read again only when it changed", options, async () => {
   await inDirectory(async (directory) => {
     const [path, link] = [`${directory}/a.wasm`, `${directory}/b.wasm`];
@@ -88,6 +94,51 @@ test("a file is read again only when it changed", options, async () => {
   });
 });
 
+test("a file that became another while it was read is read again", options, async () => {
+  await inDirectory(async (directory) => {
+    const [path, one, other] = ["link", "one", "other"].map((name) => `${directory}/${name}.wasm`) as Three;
+    writeFileSync(one, PROBE);
+    writeFileSync(other, OTHER);
+    for (const file of [one, other]) utimesSync(file, 1000, 1000);
+    const point = (file: string) => {
+      rmSync(path, { force: true });
+      symlinkSync(file, path);
+    };
+    const { files, ...platform } = detectPlatform();
+    let isSwapping = true;
+    const readWhole: Files["readWhole"] = (name) => {
+      if (isSwapping) point(other);
+      isSwapping = false;
+      return files!.readWhole(name);
+    };
+    const loader = new Loader(
+      openContext<WebAssembly.Module>({ strict: true }, { ...platform, files: { ...files!, readWhole } }),
+    );
+    point(one);
+    const exportsOf = async () => WebAssembly.Module.exports(await loader.load(pathToFileURL(path), {})).length;
+    assertStrictEquals(await exportsOf(), 0);
+    point(one);
+    assertEquals([await exportsOf(), await exportsOf()], [2, 2]);
+  });
+});
+
+test("clear forgets what is known of files", options, async () => {
+  await inDirectory(async (directory) => {
+    const path = `${directory}/a.wasm`;
+    const cache = strict();
+    for (const code of [PROBE, Uint8Array.from(PROBE.with(PROBE.lastIndexOf(0x6a), 0x6b))]) {
+      writeFileSync(path, code);
+      utimesSync(path, 1000, 1000);
+      const module = await cache.load(pathToFileURL(path));
+      assertStrictEquals(module, await cache.compile(code));
+      await cache.clear();
+      // In memory it is all the same, by its digest.
+      await cache.compile(code);
+    }
+    assertStrictEquals(cache.stats().compiled, 4);
+  });
+});
+
 test("a file that was just written is read each time", options, async () => {
   await inDirectory(async (directory) => {
     const path = `${directory}/a.wasm`;
@@ -111,7 +162,9 @@ test("a data: URL is loaded", options, async () => {
 test("wrong arguments are TypeErrors", options, async () => {
   const cache = strict();
   await assertRejects(() => cache.load("relative.wasm"), TypeError);
-  await assertRejects(() => cache.load("data:,", { cache: "sometimes" as never }), TypeError);
-  await assertRejects(() => cache.load("data:,", { integrity: "md5-abc" }), TypeError);
+  const data = `data:application/wasm;base64,${btoa(String.fromCharCode(...PROBE))}`;
+  for (const load of [{ cache: "sometimes" }, { type: "all" }, { integrity: "md5-abc" }, { integrity: 7 }]) {
+    await assertRejects(() => cache.load(data, load as never), TypeError);
+  }
   await assertRejects(() => cache.load("unknown:thing"), TypeError);
 });

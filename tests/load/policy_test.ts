@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { CacheError, ModuleCache } from "@wasm/module-cache";
 import { test } from "node:test";
-import { policyOf } from "../../src/load/policy.ts";
+import { isBetterThan, policyOf } from "../../src/load/policy.ts";
 import { PROBE } from "../../src/v8/probe.ts";
 import { WASM, withServer } from "../_server.ts";
 import { inDirectory } from "../_tools.ts";
@@ -18,14 +18,32 @@ test("what must not be kept, or varies by what runtimes say, is asked for each t
   for (const vary of ["Accept-Encoding", "Authorization, Accept-Encoding", "Cookie, Origin"]) {
     assertEquals(await asks({ headers: { ...FRESH, vary }, body: PROBE }, [{}, {}]), ["new", ""]);
   }
-  // What is pinned is kept all the same.
+  // What is pinned is kept all the same, and nobody else gets it unasked.
   for (const headers of wrong) {
     for (const integrity of [sri(PROBE), sri(PROBE, "sha384")]) {
       const log = await asks({ headers: { ...FRESH, ...headers }, body: PROBE }, [{ integrity }, { integrity }]);
       assertEquals(log, ["new", ""]);
+      const unpinned = await asks({ headers: { ...FRESH, ...headers }, body: PROBE }, [
+        { integrity },
+        { cache: "force-cache" },
+      ]);
+      assertEquals(unpinned, ["new", "new"]);
     }
   }
 });
+
+test(
+  "a stale response counts where the server fails as long as its age and stale-if-error allow",
+  options,
+  async () => {
+    const cameMs = Date.now();
+    const headers = { ...WASM, "cache-control": "max-age=10, stale-if-error=5" };
+    const policy = await policyOf(new Response("", { headers }), () => cameMs);
+    const isKept = (status: number | undefined, ms: number) => isBetterThan(status, policy!, () => cameMs + ms);
+    assertEquals([await isKept(503, 14_000), await isKept(503, 16_000), await isKept(503, -1)], [true, false, false]);
+    assertEquals([await isKept(undefined, 1e9), await isKept(404, 0), await isKept(200, 0)], [true, false, false]);
+  },
+);
 
 test("where nobody answers, what is kept is used, with a warning", options, async () => {
   await inDirectory((directory) =>

@@ -8,7 +8,7 @@ import { options, strict } from "./_loads.ts";
 
 test("loads of one URL at once share one fetch, and one that gives up leaves the others theirs", options, async () => {
   await withServer(
-    ({ path }) => ({ headers: WASM, body: PROBE, delayMs: path === "/slow" ? 5000 : 100 }),
+    ({ path }) => ({ headers: WASM, body: PROBE, delayMs: path === "/slow" ? 1000 : 100 }),
     async ({ url, asked }) => {
       const cache = strict();
       const quitter = new AbortController();
@@ -28,6 +28,10 @@ test("loads of one URL at once share one fetch, and one that gives up leaves the
       assertStrictEquals(asked.length, 2);
       const alone = cache.load(`${url}/slow`, { signal: AbortSignal.timeout(100) });
       assertStrictEquals((await alone.catch((error) => error)).name, "TimeoutError");
+      // Its end is none of the load that came after it.
+      const after = [cache.load(`${url}/slow`), cache.load(`${url}/slow`)];
+      assertStrictEquals(new Set(await Promise.all(after)).size, 1);
+      assertStrictEquals(asked.length, 4);
       await assertRejects(() => cache.load(url, { signal: AbortSignal.abort(new RangeError("before")) }), RangeError);
     },
   );
