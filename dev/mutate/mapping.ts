@@ -11,11 +11,11 @@ const ELSEWHERE: Record<string, string[]> = {
   "src/effect": ["cache"],
   "src/engine/": ["cache", "steps/wat"],
   "src/errors": ["obtain", "options", "cache"],
-  "src/load/": ["security"],
+  "src/load/": [],
   "src/lookup": ["cache", "get", "model"],
   "src/memory/": ["cache", "model"],
   "src/obtain": ["cache", "secret", "model", "faults/failed_call"],
-  "src/register/": [],
+  "src/register/": ["default_directory"],
   "src/v8/": [],
 };
 
