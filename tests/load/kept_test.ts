@@ -63,6 +63,7 @@ test("notes that make no sense are none", options, async () => {
         await (context.storage as Storage).behind.flush();
         const exportsOf = async (load: LoadOptions) =>
           WebAssembly.Module.exports(await strict(directory).load(url, load)).length;
+        assertStrictEquals(await exportsOf({}), 2, JSON.stringify(note));
         assertStrictEquals(await exportsOf({ cache: "force-cache" }), 2, JSON.stringify(note));
         assertStrictEquals(await exportsOf({ integrity: sri(PROBE, "sha512") }), 2);
         assert(asked.length >= 1);
@@ -109,6 +110,19 @@ test("no header but those of caching is written down, whatever is asked", option
       for (const secret of ["hunter2", "cookie", "authorization", "x-secret", "authenticate"]) {
         assertEquals([secret, content.includes(secret)], [secret, false]);
       }
+    })
+  );
+});
+
+test("a load sees what another has still to write", options, async () => {
+  await inDirectory((directory) =>
+    withServer(() => ({ headers: FRESH, body: realModule("sqlite") }), async ({ url, asked }) => {
+      const cache = strict(directory);
+      await cache.load(url);
+      cache.clearMemory();
+      await cache.load(url);
+      assertEquals([asked.length, cache.stats().diskHits, cache.stats().compiled], [1, 1, 1]);
+      await cache.flush();
     })
   );
 });

@@ -122,6 +122,17 @@ test("a file that became another while it was read is read again", options, asyn
   });
 });
 
+test("a file is loaded where memory keeps nothing", options, async () => {
+  await inDirectory(async (directory) => {
+    const path = `${directory}/a.wasm`;
+    writeFileSync(path, PROBE);
+    utimesSync(path, 1000, 1000);
+    const cache = strict(undefined, { maxEntries: 0 });
+    for (let i = 0; i < 2; i++) assert(await cache.load(pathToFileURL(path)) instanceof WebAssembly.Module);
+    assertStrictEquals(cache.stats().compiled, 2);
+  });
+});
+
 test("clear forgets what is known of files", options, async () => {
   await inDirectory(async (directory) => {
     const path = `${directory}/a.wasm`;

@@ -28,6 +28,8 @@ test("what must not be kept, or varies by what runtimes say, is asked for each t
         { cache: "force-cache" },
       ]);
       assertEquals(unpinned, ["new", "new"]);
+      const unkept = await asks({ headers: FRESH, body: PROBE }, [{ integrity, cache: "no-store" }, { integrity }]);
+      assertEquals(unkept, ["new", "new"]);
     }
   }
 });
