@@ -44,14 +44,14 @@ export function variable(name: string): string | undefined {
 }
 
 /**
- * Names a directory for a cache: `WASM_CACHE_DIR` where it is set, otherwise `wasm-module-cache` in the user's cache
- * folder: `XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches` on macOS, `LOCALAPPDATA` on Windows. It is the one that
- * `register` uses.
+ * Returns the default directory of a cache: `WASM_CACHE_DIR` if it is set, otherwise `wasm-module-cache` in the user's
+ * cache folder: `XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches` on macOS, `LOCALAPPDATA` on Windows. `register` uses
+ * the same.
  *
  * Does not touch the disk, and never prompts: on Deno a variable that the program may not read counts as not set.
  *
- * @returns An absolute path; `undefined` where it cannot be known, and a cache with it is in memory only. On Deno, a
- * relative `WASM_CACHE_DIR` stays relative where the program may not read the working directory.
+ * @returns An absolute path, or `undefined` if it cannot be determined; a cache without a directory is memory only. On
+ * Deno a relative `WASM_CACHE_DIR` stays relative if the program may not read the working directory.
  *
  * @example Share one directory with the user's other programs
  * ```ts

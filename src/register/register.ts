@@ -1,5 +1,5 @@
-// Puts a cache behind the calls of the `WebAssembly` namespace, and takes it away again. Loads little: the cache itself is
-// loaded when the first module comes that is worth it. Nothing of ours throws into a program: `guarded` stands before it.
+// Puts a cache behind the calls of the `WebAssembly` namespace, and takes it away again. Loads little: the cache itself
+// is loaded when the first module arrives that is worth it. `guarded` keeps the cache's faults from the program.
 
 import { native } from "../engine/runtime.ts";
 import { isCalledByNode, isImport, whyNotServed } from "./program.ts";
@@ -29,14 +29,15 @@ let settings: Settings | undefined;
 let isBusy = false;
 
 /**
- * Puts one cache behind `WebAssembly.compile`, `instantiate`, `compileStreaming`, `instantiateStreaming` and
- * `new WebAssembly.Module` of this thread; does nothing where it is there already, where `WASM_CACHE=off`, where the
- * namespace must not be changed, or on a Node before 22.18.
+ * Puts one cache behind `WebAssembly.compile`, `instantiate`, `compileStreaming`, `instantiateStreaming` and `new
+ * WebAssembly.Module` of this thread. Does nothing if it has been called already, if `WASM_CACHE=off`, if the namespace
+ * is frozen, or on Node before 22.18.
  *
- * What was replaced behaves as before: modules are distinct objects, errors are of the same classes, and what the cache
- * does not serve goes to the runtime untouched: modules under 4 KB, shared and resizable buffers, DataViews, compile
- * options, subclasses, responses that are not beyond doubt ones of WebAssembly, and what Node compiles for itself. A
- * fault of the cache leaves the compile to the runtime. Only `Function.prototype.toString` tells a difference.
+ * The calls behave as before: each returns a module of its own, and errors have the same classes. Passed on to the
+ * runtime untouched are modules under 4 KB, shared and resizable buffers, DataViews, compile options, subclasses,
+ * responses other than plain ones of type `application/wasm`, and what Node compiles for itself. If the cache has a
+ * fault, the runtime compiles. `Function.prototype.toString` shows the difference, and so does the place that an error
+ * names as its origin.
  */
 export function register(): void {
   if (settings || isOff() || !native.Module) return;
@@ -58,8 +59,8 @@ export function register(): void {
 }
 
 /**
- * Puts everything back that can be; what stays comes to the runtime: what somebody else replaced since, and a namespace
- * that was frozen since.
+ * Puts the runtime's calls back. A call that someone else has replaced since, or a namespace that has been frozen
+ * since, is left; calls then pass through to the runtime.
  */
 export function unregister(): void {
   settings = undefined;
