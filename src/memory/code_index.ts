@@ -1,9 +1,9 @@
-// Recognises code without hashing it: candidates by length and a sample, then an exact compare. Knows no modules.
+// Recognizes code without hashing it: candidates by length and a sample, then an exact compare. Knows no modules.
 
-/** Bytes looked at to find candidates. */
+/** Bytes sampled to find candidates. */
 const SAMPLE_BYTES = 128;
 
-/** How many codes of one length and sample are compared, the youngest; of more, the others are found by SHA-256. */
+/** How many entries of one length and sample are compared, the newest first. Beyond that, code is found by SHA-256. */
 const MAX_COMPARED = 8;
 
 interface Candidate<T> {
@@ -11,30 +11,33 @@ interface Candidate<T> {
   readonly value: T;
 }
 
-/** Values by the code that they belong to. */
+/** Values, found by code. */
 export class CodeIndex<T> {
   readonly #equal: (a: Uint8Array, b: Uint8Array) => boolean;
   readonly #candidates = new Map<string, Candidate<T>[]>();
 
-  /** Makes an empty index; `equal` is an exact compare of equally long bytes. */
+  /** Creates an empty index. `equal` compares bytes of the same length exactly. */
   constructor(equal: (a: Uint8Array, b: Uint8Array) => boolean) {
     this.#equal = equal;
   }
 
-  /** Finds the value of exactly this code. Costs one pass over the bytes where there is a candidate, else nothing. */
+  /** Finds the value of exactly this code. Costs one pass over the bytes if there is a candidate, otherwise nothing. */
   find(view: Uint8Array): T | undefined {
     if (this.#candidates.size === 0) return undefined;
     const youngest = this.#candidates.get(sampleOf(view))?.slice(-MAX_COMPARED);
     return youngest?.find(({ code }) => this.#equal(code, view))?.value;
   }
 
-  /** Tells whether there are more codes of this length and sample than are compared: one may be there unfound. */
+  /**
+   * Whether there are more entries of this length and sample than are compared: the code may be there without being
+   * found.
+   */
   isCrowded(view: Uint8Array): boolean {
     if (this.#candidates.size === 0) return false;
     return (this.#candidates.get(sampleOf(view))?.length ?? 0) > MAX_COMPARED;
   }
 
-  /** Adds a code that does not change any more. */
+  /** Adds code that nobody changes any more. */
   add(code: Uint8Array, value: T): void {
     const sample = sampleOf(code);
     const candidates = this.#candidates.get(sample) ?? [];
@@ -42,7 +45,7 @@ export class CodeIndex<T> {
     candidates.push({ code, value });
   }
 
-  /** Takes a code out, the very one that was added. */
+  /** Removes code: the same object that was added. */
   delete(code: Uint8Array): void {
     const sample = sampleOf(code);
     const rest = this.#candidates.get(sample)?.filter((candidate) => candidate.code !== code) ?? [];
@@ -50,7 +53,7 @@ export class CodeIndex<T> {
     else this.#candidates.delete(sample);
   }
 
-  /** Takes every code out. */
+  /** Removes everything. */
   clear(): void {
     this.#candidates.clear();
   }
