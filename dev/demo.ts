@@ -100,9 +100,13 @@ async function showStep(): Promise<void> {
    runtime uses it.
 `);
   const wasm = `${ROOT}/node_modules/@jsquash/oxipng/codec/pkg/squoosh_oxipng_bg.wasm`;
+  const look = ({ command }: Runtime, ...args: string[]) => timed([...command, "dev/demo_lookup.ts", ...args]);
+  // Deno may have to fetch Binaryen from npm first.
+  await Deno.writeFile(`${scratch}/empty.wasm`, Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  await look(deno, `${scratch}/first`, `${scratch}/empty.wasm`);
   let first: Ran | undefined;
   for (const runtime of [deno, deno, bun, node]) {
-    const { output, ms } = await timed([...runtime.command, "dev/demo_lookup.ts", `${scratch}/step`, wasm]);
+    const { output, ms } = await look(runtime, `${scratch}/step`, wasm);
     const from = output.match(/^from (\w+)$/m)?.[1];
     if (from !== (first ? "disk" : "compiled")) throw new Error(`${runtime.name} failed:\n${output}`);
     line(runtime, first ? "output from disk" : "optimized, compiled", { ms }, first);
