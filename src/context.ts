@@ -23,7 +23,7 @@ import type { Bytes, Platform } from "./platform/platform.ts";
  *
  * - `"memory"`: a live module of this process, or one that another call was compiling.
  * - `"disk"`: a checked entry. For engines that store the code itself, the module was compiled from it.
- * - `"recompiled"`: there was an entry, but it was damaged or the engine rejected it; it has been replaced.
+ * - `"recompiled"`: there was an entry, but it was damaged or rejected by the engine; it is replaced.
  * - `"compiled"`: there was no entry, or it could not be opened.
  */
 export type Provenance = "memory" | "disk" | "recompiled" | "compiled";

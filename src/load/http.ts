@@ -181,20 +181,21 @@ export class HttpLoad<M> {
   }
 }
 
-/** The same cache, where a code is not to be written down. */
+/** The same cache, but it writes no entry. */
 export function unkept<M>(context: Context<M>): Context<M> {
   return { ...context, storage: "it is not to be kept" };
 }
 
 /**
- * What `fetch` makes of a user in a URL, where it takes one: the URL, which errors and responses repeat, without it.
+ * Splits a user from a URL as `fetch` does where it accepts one: errors and responses repeat the URL, which must not
+ * contain it.
  *
- * @throws {TypeError} When `fetch` takes none, as on Node.
+ * @throws {TypeError} When `fetch` accepts none, as on Node.
  */
 function withoutUser(url: string): { href: string; authorization?: { authorization: string } } {
   if (!hasUser(url)) return { href: url };
   const target = new URL(url);
-  // A byte each, whatever the escapes stand for.
+  // One byte for each escape, whatever it stands for.
   const bytes = `${target.username}:${target.password}`.replace(
     /%([0-9a-f]{2})/gi,
     (_, digits) => String.fromCharCode(parseInt(digits, 16)),
@@ -208,7 +209,7 @@ function withoutUser(url: string): { href: string; authorization?: { authorizati
   return { href: target.href, authorization: { authorization: `Basic ${btoa(bytes)}` } };
 }
 
-/** {@linkcode checkResponse}; lets the body go where it is not what it should be. */
+/** {@linkcode checkResponse}; cancels the body of a response that fails it. */
 export async function checkOrCancel(response: Response, options: { isAnyType: boolean }): Promise<void> {
   try {
     checkResponse(response, options);
