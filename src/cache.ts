@@ -1,5 +1,4 @@
-// ModuleCache: one engine, one memory, one directory, and the calls on them. Memory and disk meet in lookup.ts and
-// obtain.ts.
+// ModuleCache: what a user holds. The tiers meet elsewhere: memory and flights in lookup.ts, disk and engine in obtain.ts.
 
 import { type Code, copyOf, describe, viewOf } from "./bytes.ts";
 import { type Context, type Counters, openContext, type Resolved, type Storage } from "./context.ts";

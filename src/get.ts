@@ -10,10 +10,7 @@ import { directoryOf } from "./options.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Platform } from "./platform/platform.ts";
 
-/**
- * The caches of this process, by engine id and directory. Lives as long as the process: `get` has no object to keep it
- * in.
- */
+/** What makes `get` remember: the only state of the library that a result depends on. */
 const contexts = new Map<string, Context<unknown>>();
 let platform: Platform | undefined;
 

@@ -237,7 +237,7 @@ const [kindOf, lengthOf] = [Symbol.toStringTag, "length"].map((name) =>
   Object.getOwnPropertyDescriptor(TypedArray, name)!.get!
 ) as [() => unknown, () => number];
 
-/** Whether every runtime accepts a chunk: any Uint8Array that is not empty, of any class, realm and memory. */
+/** Tells whether every runtime takes a chunk: any Uint8Array, of whatever class, realm and memory, that has bytes. */
 function isPlain(chunk: unknown): boolean {
   return kindOf.call(chunk) === "Uint8Array" && lengthOf.call(chunk) > 0;
 }

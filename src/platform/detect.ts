@@ -1,5 +1,4 @@
-// Chooses the platform of this runtime. Bun and Deno both claim to be Node by `process.version`; only their own globals
-// tell them apart.
+// Which platform this is. Bun and Deno both claim to be Node by `process.version`; only their own globals tell.
 
 import { bunPlatform } from "./bun.ts";
 import { denoPlatform } from "./deno.ts";
