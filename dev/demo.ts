@@ -145,9 +145,14 @@ async function timed(
 
 /** Prints a process, and how it compares. */
 function line({ name }: Runtime, what: string, { ms }: Ran, before?: Ran): void {
-  const ratio = before ? before.ms / ms : undefined;
-  const gain = ratio === undefined ? "" : ratio < 1.2 ? "no gain" : `${ratio.toFixed(1)} times as fast`;
+  const gain = before ? gainOf(before.ms, ms) : "";
   console.log(`   ${name.padEnd(14)}${what.padEnd(26)}${seconds(ms)}   ${gain}`.trimEnd());
+}
+
+/** In words; times vary by a tenth and more from run to run. */
+function gainOf(beforeMs: number, ms: number): string {
+  if (beforeMs / ms >= 1.2) return `${(beforeMs / ms).toFixed(1)} times as fast`;
+  return ms / beforeMs >= 1.2 ? `${seconds(ms - beforeMs).trim()} slower` : "no gain";
 }
 
 function seconds(ms: number): string {
