@@ -188,7 +188,7 @@ function raise(fault: CacheError): never {
 function once(onWarning: (warning: CacheWarning) => unknown): (fault: CacheError) => void {
   const seen = new QuickLRU<string, true>({ maxSize: MAX_KINDS });
   return (fault) => {
-    const kind = `${fault.code} ${kindOf(fault)}`.slice(0, MAX_KIND_LENGTH);
+    const kind = `${fault.code} ${kindOfFault(fault)}`.slice(0, MAX_KIND_LENGTH);
     if (seen.has(kind)) return;
     seen.set(kind, true);
     try {
@@ -200,7 +200,7 @@ function once(onWarning: (warning: CacheWarning) => unknown): (fault: CacheError
   };
 }
 
-function kindOf({ code, cause, message, path }: CacheError): string {
+function kindOfFault({ code, cause, message, path }: CacheError): string {
   if (code === "CORRUPT" || code === "UNTRUSTED") return path ?? "";
   if (code === "IO" && cause !== undefined) return systemCode(cause);
   return cause !== undefined ? textOf(cause) : (code === "IO" ? message : "");

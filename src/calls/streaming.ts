@@ -1,23 +1,13 @@
 // Code that arrives as a response: checks the response, and compiles while it arrives if no artifact can save the
 // compile. The only place where chunks of a body are copied.
 
-import { copyOf, viewOf } from "../bytes.ts";
+import { copyOf, isUint8Array, lengthOf, viewOf } from "../bytes.ts";
 import type { Context, Resolved } from "../context.ts";
-import { type Effect, immediate, runAsync } from "../effect.ts";
+import { immediate, runAsync } from "../effect.ts";
 import { keepsCode } from "../engine/calls.ts";
 import { native } from "../engine/runtime.ts";
-import { lookup } from "../lookup.ts";
+import { lookup, type Received } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
-
-/** What came through a response. */
-export interface Received<M> {
-  /** The code. */
-  readonly code: Bytes;
-  /** SHA-256 of the code. */
-  readonly codeDigest: Bytes;
-  /** Gives the module, where it was compiled on the way. */
-  readonly compile?: Effect<M>;
-}
 
 /**
  * Looks up the code of a response.
@@ -137,7 +127,7 @@ class Passing {
   readonly #reader: ReadableStreamDefaultReader<unknown> | undefined;
   readonly #maxBytes: number;
   readonly #onBreak: () => void;
-  readonly #tooLong: RangeError;
+  readonly #name: string;
   #code: Bytes;
   #length = 0;
   /** Why it was ended here. */
@@ -151,12 +141,12 @@ class Passing {
     const { body, headers, url } = response;
     this.#onBreak = onBreak;
     this.#maxBytes = maxCodeBytes;
-    this.#tooLong = tooLong(`Cannot ${act} ${url === "" ? "response" : shown(url)}`, maxCodeBytes);
+    this.#name = `Cannot ${act} ${url === "" ? "response" : shown(url)}`;
     const expected = Number(headers.get("content-length"));
     // Only network responses are held to their `content-length`; for an encoded body it is the length before decoding.
     if (url !== "" && expected > maxCodeBytes && !headers.has("content-encoding")) {
       body?.cancel().catch(() => {});
-      throw this.#tooLong;
+      throw tooLong(this.#name, maxCodeBytes);
     }
     // A server's claim of a length is no reason to allocate that much.
     this.#code = new Uint8Array(Math.min(Math.max(expected || 0, MIN_ROOM), MAX_ROOM, maxCodeBytes));
@@ -181,8 +171,8 @@ class Passing {
     try {
       const { done, value } = await this.#read();
       if (done) return undefined;
-      const chunk = isPlain(value) ? copyOf(viewOf(value)) : await checkedCopy(value);
-      if (this.#length + chunk.length > this.#maxBytes) throw this.failure = this.#tooLong;
+      const chunk = isUint8Array(value) && lengthOf(value) > 0 ? copyOf(value) : await checkedCopy(value);
+      if (this.#length + chunk.length > this.#maxBytes) throw this.failure = tooLong(this.#name, this.#maxBytes);
       this.#hasher.update(chunk);
       this.#keep(chunk);
       return chunk;
@@ -229,17 +219,6 @@ const [MIN_ROOM, MAX_ROOM] = [64 * 1024, 64 * 1024 * 1024];
 /** The error for code that is longer than the cache allows. */
 export function tooLong(cannot: string, maxCodeBytes: number): RangeError {
   return new RangeError(`${cannot}: it has more than ${maxCodeBytes} bytes`);
-}
-
-/** By the internal slots, as the runtimes do it. */
-const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
-const [kindOf, lengthOf] = [Symbol.toStringTag, "length"].map((name) =>
-  Object.getOwnPropertyDescriptor(TypedArray, name)!.get!
-) as [() => unknown, () => number];
-
-/** Tells whether every runtime takes a chunk: any Uint8Array, of whatever class, realm and memory, that has bytes. */
-function isPlain(chunk: unknown): boolean {
-  return kindOf.call(chunk) === "Uint8Array" && lengthOf.call(chunk) > 0;
 }
 
 /**

@@ -1,7 +1,7 @@
 // Warming: makes the best entries ahead of the lookups that need them, however long that takes.
 
 import type { Context, Provenance, Resolved } from "../context.ts";
-import { runAsync } from "../effect.ts";
+import { allAtOnce, runAsync } from "../effect.ts";
 import { Flights } from "../memory/flights.ts";
 import { lookup } from "../lookup.ts";
 import { MemoryTier } from "../memory/memory_tier.ts";
@@ -39,18 +39,12 @@ export async function warm<M>(
   codes: readonly Bytes[],
   { concurrency = 1, onProgress }: WarmOptions,
 ): Promise<void> {
-  const left = codes.values();
   let done = 0;
-  const work = async () => {
-    for (const code of left) {
-      const { key, from, elapsedMs } = await warmOne(context, code);
-      done++;
-      await onProgress?.({ done, total: codes.length, key, from, elapsedMs });
-    }
-  };
-  const workers = Array.from({ length: Math.min(concurrency, codes.length) }, work);
-  const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
-  if (failed) throw (failed as PromiseRejectedResult).reason;
+  await allAtOnce(codes, Math.min(concurrency, codes.length), async (code) => {
+    const { key, from, elapsedMs } = await warmOne(context, code);
+    done++;
+    await onProgress?.({ done, total: codes.length, key, from, elapsedMs });
+  });
 }
 
 /** Bypasses memory, so that the entry is made; afterwards the module is in memory. */

@@ -1,10 +1,10 @@
 // Calls to an engine as effects: which member serves which kind of run, and what a promise means in a synchronous run.
 
 import { CannotWait, type Effect, isPromise } from "../effect.ts";
-import type { Engine, EntryPlace } from "./engine.ts";
+import type { Engine } from "./engine.ts";
+import type { Bytes } from "../platform/platform.ts";
 
-/** Code and artifacts as engines get them. */
-export type Bytes = Uint8Array<ArrayBuffer>;
+export type { Bytes };
 
 /** Checks the option `engine`. */
 export function checkEngine(engine: unknown): void {
@@ -46,43 +46,35 @@ export function keepsCode(engine: Engine<unknown>): boolean {
 }
 
 /** Compiles. */
-export function compiling<M>(engine: Engine<M>, code: Bytes): Effect<M> {
-  return {
-    name: "compile",
-    sync: () => engine.compileSync ? engine.compileSync(code) : settled(engine, "compile", engine.compile(code)),
-    async: () => engine.compile(code),
-  };
+export function compiling<M>(engine: Engine<M>, ...given: Parameters<Engine<M>["compile"]>): Effect<M> {
+  return calling(engine, "compile", given);
 }
 
 /** Serializes. */
 export function serializing<M>(
   engine: Engine<M>,
-  module: M,
-  { code, place }: { code: Bytes; place: EntryPlace },
+  ...given: Parameters<Engine<M>["serialize"]>
 ): Effect<Uint8Array | undefined> {
-  return {
-    name: "serialize",
-    sync: () =>
-      engine.serializeSync
-        ? engine.serializeSync(module, code, place)
-        : settled(engine, "serialize", engine.serialize(module, code, place)),
-    async: () => engine.serialize(module, code, place),
-  };
+  return calling(engine, "serialize", given);
 }
 
 /** Deserializes. */
 export function deserializing<M>(
   engine: Engine<M>,
-  artifact: Bytes,
-  { code, place }: { code: Bytes; place: EntryPlace | undefined },
+  ...given: Parameters<Engine<M>["deserialize"]>
 ): Effect<M | undefined> {
+  return calling(engine, "deserialize", given);
+}
+
+type Members<T> = Readonly<Record<string, ((...given: readonly unknown[]) => T) | undefined>>;
+
+function calling<T>(engine: Engine<unknown>, act: string, given: readonly unknown[]): Effect<T> {
+  const members = engine as unknown as Members<T>;
   return {
-    name: "deserialize",
+    name: act,
     sync: () =>
-      engine.deserializeSync
-        ? engine.deserializeSync(artifact, code, place)
-        : settled(engine, "deserialize", engine.deserialize(artifact, code, place)),
-    async: () => engine.deserialize(artifact, code, place),
+      members[`${act}Sync`] ? members[`${act}Sync`]!(...given) : settled(engine, act, members[act]!(...given)),
+    async: () => members[act]!(...given),
   };
 }
 

@@ -105,7 +105,7 @@ export class Loader<M> {
     const response = await fetch(url, { signal });
     await checkOrCancel(response, options);
     const { code } = await receive(this.#context, response, { act: "load", compiles: false });
-    return await this.#resolve(code, pins, shown(url.href), mode);
+    return (await this.#resolve(code, pins, shown(url.href), mode)).module;
   }
 
   async #loadFile(path: string, pins: readonly Pin[], mode: Mode): Promise<M> {
@@ -124,20 +124,26 @@ export class Loader<M> {
     const code = before.size > maxCodeBytes ? undefined : await runAsync(perform(files!.readWhole(path)));
     // It may have grown meanwhile.
     if (!code || code.length > maxCodeBytes) throw tooLong(`Cannot load ${path}`, maxCodeBytes);
-    const module = await this.#resolve(code, pins, path, mode);
-    const digest = memory.find(code)?.digest;
+    const { digest, module } = await this.#resolve(code, pins, path, mode);
     const isOld = Math.abs(now() - before.modifiedMs) > RECENT_MS;
     const isSame = isOld && (await identify()).identity === before.identity;
-    if (digest !== undefined && isSame) this.#files.set(path, { identity: before.identity, digest });
+    if (isSame) this.#files.set(path, { identity: before.identity, digest });
     else this.#files.delete(path);
     return module;
   }
 
-  async #resolve(code: Bytes, pins: readonly Pin[], name: string, mode: Mode): Promise<M> {
+  async #resolve(
+    code: Bytes,
+    pins: readonly Pin[],
+    name: string,
+    mode: Mode,
+  ): Promise<{ digest: string; module: M }> {
     const codeDigest = await runAsync(perform(this.#context.platform.sha256(code)));
-    await checkPins({ code, digest: toHex(codeDigest) }, pins, name);
+    const digest = toHex(codeDigest);
+    await checkPins({ code, digest }, pins, name);
     const context = mode === "no-store" ? unkept(this.#context) : this.#context;
-    return (await runAsync(lookup(context, code, { received: { code, codeDigest } }))).module;
+    const { module } = await runAsync(lookup(context, code, { received: { code, codeDigest } }));
+    return { digest, module };
   }
 }
 

@@ -9,19 +9,16 @@ import type { Bytes } from "../platform/platform.ts";
 export class Flight<M> {
   /** The code, our own copy. */
   readonly code: Bytes;
-  readonly #landing = Promise.withResolvers<Slot<M>>();
-  #isJoined = false;
+  #landing: PromiseWithResolvers<Slot<M>> | undefined;
 
   /** Begins. `code` is a copy that nobody changes. */
   constructor(code: Bytes) {
     this.code = code;
-    // A flight that nobody joined may fail: its own task has the error.
-    this.#landing.promise.catch(() => {});
   }
 
   /** Whether another task waits for the end. */
   get isJoined(): boolean {
-    return this.#isJoined;
+    return this.#landing !== undefined;
   }
 
   /** Waits for the end. In a synchronous run, which must not wait, gives `undefined` at once. */
@@ -29,21 +26,18 @@ export class Flight<M> {
     return {
       name: "join",
       sync: () => undefined,
-      async: () => {
-        this.#isJoined = true;
-        return this.#landing.promise;
-      },
+      async: () => (this.#landing ??= Promise.withResolvers()).promise,
     };
   }
 
   /** Ends with a module. */
   land(slot: Slot<M>): void {
-    this.#landing.resolve(slot);
+    this.#landing?.resolve(slot);
   }
 
   /** Ends with the engine's error, for all who wait: their code is the same. */
   fail(error: unknown): void {
-    this.#landing.reject(error);
+    this.#landing?.reject(error);
   }
 }
 

@@ -98,7 +98,7 @@ function makeReplacements(NativeModule: typeof native.Module): Record<Name, unkn
   const Module = new Proxy(NativeModule, {
     construct: function construct(target, given, newTarget): object {
       if (newTarget !== Module) return Reflect.construct(target, given, newTarget);
-      const bytes = isServed() ? worthwhile(given[0]) : undefined;
+      const bytes = isServed() ? worthwhile(given[0], settings!.minBytes) : undefined;
       const isTheirs = bytes &&
         (given[1] === undefined ? !isCalledByNode(construct) : guarded(() => isImport(construct, bytes, given[1])));
       const served = isTheirs ? guarded((settings) => constructed(settings, bytes)) : undefined;
@@ -153,7 +153,7 @@ function constructed(settings: Settings, bytes: Uint8Array<ArrayBuffer>): WebAss
 
 /** A promise of the module, if the cache serves the code. */
 function compiled(call: Name, code: unknown, options: unknown, trap: Trap): Promise<WebAssembly.Module> | undefined {
-  const bytes = options === undefined ? worthwhile(code) : undefined;
+  const bytes = options === undefined ? worthwhile(code, settings!.minBytes) : undefined;
   if (!bytes || isCalledByNode(trap)) return undefined;
   return guarded((settings) => {
     const backend = backendNow(settings);
@@ -199,7 +199,7 @@ function instantiated(
 
 /** Serves a response, or a promise of one. Only the runtime may look at any other source. */
 function streamed(call: Name, target: Call, given: unknown[]): Served {
-  const isKnown = guarded(() => isPlainPromise(given[0]) || isWorthwhile(given[0]));
+  const isKnown = guarded(({ minBytes }) => isPlainPromise(given[0]) || isWorthwhile(given[0], minBytes));
   return isKnown ? received(call, target, given) : undefined;
 }
 
@@ -207,7 +207,7 @@ async function received(call: Name, target: Call, [source, ...rest]: unknown[]):
   const [response] = await Promise.all([source, settings && backendSoon(settings)]);
   const module = guarded((settings) => {
     const backend = backendNow(settings);
-    return backend && isWorthwhile(response) ? backend.compileStreaming(response) : undefined;
+    return backend && isWorthwhile(response, settings.minBytes) ? backend.compileStreaming(response) : undefined;
   });
   if (!module) return await target(source, ...rest);
   // A body cannot be read twice: its error goes to the caller.
