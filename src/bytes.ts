@@ -5,7 +5,7 @@ import type { Bytes } from "./platform/platform.ts";
 /** WebAssembly code or whatever else an engine compiles: any buffer or view, shared and resizable ones too. */
 export type Code = BufferSource | ArrayBufferLike | ArrayBufferView;
 
-/** Reads an internal slot; throws where the value has none of that kind. */
+/** Reads an internal slot. Throws if the value has none of that kind. */
 type Getter = (this: unknown) => unknown;
 
 /** The runtime's own getters, which read values of any class or realm, whatever their properties. */
@@ -41,7 +41,7 @@ export function isUint8Array(value: unknown): value is Uint8Array {
   return kindOf.call(value) === "Uint8Array";
 }
 
-/** Length of what {@linkcode isUint8Array} takes, bytes; 0 where it was transferred away. */
+/** Length of a Uint8Array, bytes; 0 if it was transferred away. */
 export function lengthOf(view: Uint8Array): number {
   return viewSlots[0]![2]!.call(view) as number;
 }
@@ -51,12 +51,12 @@ export function isBytes(value: unknown): value is Code {
   return ArrayBuffer.isView(value) || isBuffer(value);
 }
 
-/** Tells whether a value is a DataView, of any realm. */
+/** Whether a value is a DataView, of any realm. */
 export function isDataView(value: unknown): boolean {
   return ArrayBuffer.isView(value) && kindOf.call(value) === undefined;
 }
 
-/** Tells whether bytes lie in memory that is neither shared nor can be resized. */
+/** Whether bytes are in memory that is neither shared nor resizable. */
 export function isFixed({ buffer }: Uint8Array): boolean {
   return hasSlot(buffer, arrayBufferLength) && !isResizable?.call(buffer);
 }

@@ -244,7 +244,7 @@ export class ModuleCache<M = WebAssembly.Module> {
   async clear(): Promise<void> {
     this.clearMemory();
     const storage = this.#writable();
-    // What is being written would come back. A write that fails leaves nothing to remove, and flush tells of it.
+    // What is being written would come back. A write that fails leaves nothing to remove, and flush reports it.
     await storage?.behind.settleAll();
     const { engine, platform } = this.#context;
     await (await this.#loader()).clear(storage);
@@ -286,7 +286,7 @@ export class ModuleCache<M = WebAssembly.Module> {
     if (typeof storage === "string" || storage.directory.mustNotRead) return NOTHING_TO_PRUNE;
     const isDryRun = dryRun || this.#writable() === undefined;
     await storage.behind.settleAll();
-    const { fault, ...result } = await runAsync(storage.housekeeping.prune({ isDryRun }));
+    const { fault, ...result } = await runAsync(storage.limits.prune({ isDryRun }));
     if (fault) throw fault;
     return result;
   }

@@ -4,7 +4,7 @@ import QuickLRU from "quick-lru";
 import { describe, textOf } from "./bytes.ts";
 import { Directory } from "./disk/directory.ts";
 import { DiskTier } from "./disk/disk_tier.ts";
-import { Housekeeping } from "./disk/limits.ts";
+import { Limits } from "./disk/limits.ts";
 import { Locks } from "./disk/locks.ts";
 import { WriteBehind } from "./disk/write_behind.ts";
 import { isPromise } from "./effect.ts";
@@ -97,7 +97,7 @@ export interface Storage {
   /** The entries. */
   readonly disk: DiskTier;
   /** The limits. */
-  readonly housekeeping: Housekeeping;
+  readonly limits: Limits;
   /** Writes that nobody waits for. */
   readonly behind: WriteBehind;
   /** Options that an engine passes on when another process writes entries. */
@@ -142,7 +142,7 @@ function openStorage<M>(
 ): Context<unknown>["storage"] {
   const { readOnly = false } = options;
   const lockTimeoutMs = amount("lockTimeoutMs", options.lockTimeoutMs, 10_000);
-  const limits = {
+  const bounds = {
     maxBytes: amount("maxDiskBytes", options.maxDiskBytes, 1024 * 1024 * 1024),
     maxAgeMs: amount("maxDiskAgeMs", options.maxDiskAgeMs, 30 * 24 * 60 * 60 * 1000),
   };
@@ -156,11 +156,10 @@ function openStorage<M>(
   const isNative = options.engine?.native ?? false;
   const directory = new Directory(files, { path, readOnly, mustExist, isNative });
   const locks = new Locks(platform, files, directory, lockTimeoutMs);
-  const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
-  const { maxBytes } = limits;
-  const disk = new DiskTier({ platform, files, directory, housekeeping, secret, isNative, maxBytes });
-  const shared = { secret, maxDiskBytes: limits.maxBytes, maxDiskAgeMs: limits.maxAgeMs };
-  return { directory, locks, disk, housekeeping, behind: new WriteBehind(), options: shared };
+  const limits = new Limits({ platform, files, directory, locks, ...bounds });
+  const disk = new DiskTier({ platform, files, directory, limits, secret, isNative });
+  const shared = { secret, maxDiskBytes: bounds.maxBytes, maxDiskAgeMs: bounds.maxAgeMs };
+  return { directory, locks, disk, limits, behind: new WriteBehind(), options: shared };
 }
 
 function zeroCounters(): Counters {

@@ -19,7 +19,7 @@ export function immediate<T>(name: string, step: () => T): Effect<T> {
   return { name, sync: step, async: step };
 }
 
-/** Tells whether the run may wait: an asynchronous one. */
+/** Whether the run may wait, as asynchronous ones do. */
 export const mayWait: Effect<boolean> = { name: "may wait", sync: () => false, async: () => true };
 
 /** Changes what a step gives. */

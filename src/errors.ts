@@ -77,9 +77,9 @@ export function isMissing(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR"].includes(systemCode(error));
 }
 
-/** Tells whether something is there that the cache never makes: a link (EMLINK on FreeBSD), or no file. */
+/** Whether there is something that the cache never creates: a link (EMLINK on FreeBSD), a directory, or no file. */
 export function isForeign(error: unknown): boolean {
-  return ["ELOOP", "EMLINK", "ENXIO"].includes(systemCode(error));
+  return ["ELOOP", "EMLINK", "ENXIO", "EISDIR"].includes(systemCode(error));
 }
 
 /** Wraps the runtime's error as a fault of the file system. A fault of the cache is returned as it is. */

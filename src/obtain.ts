@@ -238,7 +238,7 @@ export function* write(writing: Writing): Operation<void> {
 /** @throws {CannotWait} In a synchronous run that would have to sign by a `CryptoKey`. */
 function* publish(writing: Writing): Operation<void> {
   const { address, context: { counters, report }, payload, isCode = false, unable, storage } = writing;
-  const { behind, disk, housekeeping } = storage;
+  const { behind, disk, limits } = storage;
   let fault: CacheError | undefined;
   try {
     if (unable) throw unable;
@@ -250,16 +250,14 @@ function* publish(writing: Writing): Operation<void> {
     if (!(error instanceof CacheError)) throw error;
     if (error === unable || !isGone(error)) fault = error;
   }
-  if (housekeeping.isDue) behind.schedule("prune", 0, () => prune(writing));
+  if (limits.isDue) behind.schedule("prune", 0, () => prune(writing));
   if (fault) report(fault);
 }
 
-function* prune({ context: { report }, storage: { housekeeping } }: Writing): Operation<void> {
-  // Another write may have done it already.
-  if (!housekeeping.isDue) return;
+function* prune({ context: { report }, storage: { limits } }: Writing): Operation<void> {
   try {
-    const pruned = yield* housekeeping.pruneAlone();
-    if (typeof pruned === "object" && pruned.fault) report(pruned.fault);
+    const pruned = yield* limits.pruneIfDue();
+    if (pruned?.fault) report(pruned.fault);
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     report(error);

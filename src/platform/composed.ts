@@ -34,8 +34,6 @@ export interface Handle {
 export interface Calls extends TrustCalls {
   /** Opens a file for reading. */
   open(path: string): Effect<Handle>;
-  /** Opens a file for adding to its end, and for reading from its start. */
-  openToAppend(path: string): Effect<Handle>;
   /** Creates a file that must not exist yet, for writing, with mode 0600 less the umask. */
   create(path: string): Effect<Handle>;
   /** Makes one directory, with mode 0700 less the umask. */
@@ -61,7 +59,7 @@ export function composed(
   calls: Calls,
 ): Pick<
   Files,
-  "read" | "create" | "append" | "makeDirectory" | "list" | "listFiles" | "identify" | "exposure" | "locate" | "tryLock"
+  "read" | "create" | "makeDirectory" | "list" | "listFiles" | "exposure" | "locate" | "tryLock"
 > {
   const enter = limiter(MAX_OPEN_FILES);
   // A synchronous run is alone by nature.
@@ -86,14 +84,6 @@ export function composed(
           return { head, body: yield* fill(handle, length), size, modifiedMs };
         })),
     create,
-    append: (path, bytes, limit) =>
-      limited("append", () =>
-        using(calls.openToAppend(path), function* (handle) {
-          // In one call: the system lets nothing in between.
-          if ((yield* perform(handle.write(bytes))) !== bytes.length) throw fault("EIO", "it was written in part");
-          const { size } = checkRegular(yield* perform(handle.stat));
-          return yield* fill(handle, Math.min(size, limit));
-        })),
     makeDirectory: (path, below) => compose("makeDirectory", () => makeTree(calls, path, below)),
     list: calls.list,
     listFiles: (path, names) => compose("listFiles", () => listFiles(calls, path, names)),

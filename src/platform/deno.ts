@@ -51,8 +51,8 @@ const denoFiles: Files = {
   }),
   temporaryName: () => `${Deno.pid}-${crypto.randomUUID()}`,
   ...composed({
-    open: (path) => map(openFile(path, { read: true }), ({ file, info }) => handle(file, path, info)),
-    openToAppend: (path) => map(openFile(path, { read: true, append: true }), ({ file }) => appending(file, path)),
+    open: (path) =>
+      map(compose("open", () => openRegular(path, { read: true })), ({ file, info }) => handle(file, path, info)),
     create: (path) => map(open(path, { write: true, createNew: true, mode: 0o600 }), (file) => handle(file, path)),
     mkdir: (path) =>
       both("mkdir", () => Deno.mkdirSync(path, { mode: 0o700 }), () => Deno.mkdir(path, { mode: 0o700 })),
@@ -174,16 +174,6 @@ function* openRegular(
 function infoOf(file: Deno.FsFile, path: string): Deno.FileInfo {
   const mayAsk = isGranted("read") || isGranted("read", Deno.realPathSync(path));
   return mayAsk ? file.statSync() : Deno.lstatSync(path);
-}
-
-function openFile(path: string, options: Deno.OpenOptions): Effect<{ file: Deno.FsFile; info: Deno.FileInfo }> {
-  return compose("open", () => openRegular(path, options));
-}
-
-/** To append moves where it is read from. */
-function appending(file: Deno.FsFile, path: string): Handle {
-  const { stat, ...rest } = handle(file, path);
-  return { ...rest, stat: map(stat, (stat) => (file.seekSync(0, Deno.SeekMode.Start), stat)) };
 }
 
 /** @param info What the system said of the file just now. */

@@ -27,7 +27,6 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
     temporaryName: () => `${nodeProcess().pid}-${crypto.randomUUID()}`,
     ...composed({
       open: (path) => open(path, flags("O_RDONLY")),
-      openToAppend: (path) => open(path, flags("O_RDWR", "O_APPEND")),
       create: (path) => open(path, flags("O_WRONLY", "O_CREAT", "O_EXCL")),
       mkdir: (path) => call("mkdir", path, 0o700),
       chmod: (path, mode) => call("chmod", path, mode),

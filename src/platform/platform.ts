@@ -130,13 +130,6 @@ export interface Files {
   read(path: string, headLength: number, check: (head: Bytes, file: OpenFile) => Operation<number>): Effect<FileParts>;
   /** Creates a file that must not exist yet, with the parts one after another. */
   create(path: string, parts: readonly Uint8Array[]): Effect<void>;
-  /**
-   * Adds bytes to the end of a file that must exist, in one piece even while others do the same.
-   *
-   * @param limit Longest file to read back, bytes.
-   * @returns What the file holds now, up to the limit.
-   */
-  append(path: string, bytes: Uint8Array, limit: number): Effect<Bytes>;
   /** Renames a file, over an existing one if there is one. */
   rename(from: string, to: string): Effect<void>;
   /** Removes a file. */
