@@ -59,7 +59,7 @@ export function composed(
   calls: Calls,
 ): Pick<
   Files,
-  "read" | "create" | "makeDirectory" | "list" | "listFiles" | "exposure" | "locate" | "tryLock"
+  "read" | "create" | "makeDirectory" | "list" | "listFiles" | "identify" | "exposure" | "locate" | "tryLock"
 > {
   const enter = limiter(MAX_OPEN_FILES);
   // A synchronous run is alone by nature.
