@@ -1,6 +1,7 @@
 // Keeps bytes in the directory: reads and verifies entries, publishes and removes them. Never sees a module.
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
+import { xxh3 } from "./checksum.ts";
 import { type Directory, untrusted } from "./directory.ts";
 import { CannotWait, forEach, type Operation, perform } from "../effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
@@ -72,7 +73,7 @@ export class DiskTier {
     if (copy === undefined) {
       // The HMAC that nobody here can check comes before the payload.
       const payload = header.isSigned && !secret ? parts.body.slice(MAC_BYTES) : parts.body;
-      const wrong = yield* this.#payloadFault(header, payload);
+      const wrong = yield* this.#payloadFault(header, payload, isCode);
       if (wrong) return corrupt(path, wrong);
       copy = payload;
     }
@@ -89,7 +90,7 @@ export class DiskTier {
    * code that it must be, `UNTRUSTED` where others could change machine code; nothing is left behind then.
    */
   *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Written> {
-    const { directory, limits, platform, secret } = this.#parts;
+    const { directory, limits, platform, secret, isNative } = this.#parts;
     yield* writing(this.#pathOf(address), directory.secure(address.path));
     // Links were followed then.
     const path = this.#pathOf(address);
@@ -103,6 +104,7 @@ export class DiskTier {
       engineDigest: address.engineDigest,
       payloadLength: payload.length,
       payloadSha256,
+      payloadXxh3: isCode || secret || isNative ? undefined : yield* perform(xxh3(payload)),
       isSigned: secret !== undefined,
     });
     const size = head.length + payload.length;
@@ -170,10 +172,13 @@ export class DiskTier {
     if (!timingSafeEqual(mac, head.subarray(HEADER_BYTES))) return "it was signed with another secret";
   }
 
-  *#payloadFault(header: Header, body: Bytes): Operation<string | undefined> {
+  /** @param mustHash The faster checksum is not enough: whoever forged the entry could have made that one right. */
+  *#payloadFault(header: Header, body: Bytes, mustHash: boolean): Operation<string | undefined> {
+    const { platform, secret, isNative } = this.#parts;
     if (body.length !== header.payloadLength) return "it ends too early";
-    const digest = yield* perform(this.#parts.platform.sha256(body));
-    return timingSafeEqual(digest, header.payloadSha256) ? undefined : DAMAGED;
+    const fast = header.payloadXxh3 && !secret && !isNative && !mustHash ? yield* perform(xxh3(body)) : undefined;
+    if (fast) return timingSafeEqual(fast, header.payloadXxh3!) ? undefined : DAMAGED;
+    return timingSafeEqual(yield* perform(platform.sha256(body)), header.payloadSha256) ? undefined : DAMAGED;
   }
 
   *#seal(header: Header): Operation<Bytes> {

@@ -1,6 +1,6 @@
 // On-disk format of an entry, version 1. Pure: bytes to header and back.
 //
-//   0  magic, 8 bytes             24  SHA-256 of the code             120  zeros
+//   0  magic, 8 bytes             24  SHA-256 of the code             120  XXH3-128 of the payload, or zeros
 //   8  format version, u32        56  SHA-256 of the engine's id      136  SHA-256 of the bytes before it, the seal
 //  12  flags, u32                 88  SHA-256 of the payload          168  payload, to the end of the file
 //  16  payload length, u64
@@ -24,7 +24,6 @@ export const HEADER_BYTES = 168;
 export const SEALED_BYTES = 136;
 
 const MAGIC = toUtf8("WASM-MC\n");
-/** Earlier writers of this version put an XXH3-128 of the payload at 120. */
 const FLAG_XXH3 = 1;
 const FLAG_SIGNED = 2;
 
@@ -41,6 +40,8 @@ export interface Header {
   readonly payloadLength: number;
   /** SHA-256 of the payload. */
   readonly payloadSha256: Uint8Array;
+  /** XXH3-128 of the payload, where the writer made it. */
+  readonly payloadXxh3?: Uint8Array;
   /** Whether an HMAC follows. */
   readonly isSigned: boolean;
 }
@@ -51,11 +52,12 @@ export function encodeHeader(header: Header): Bytes {
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
   view.setUint32(8, FORMAT_VERSION, true);
-  view.setUint32(12, header.isSigned ? FLAG_SIGNED : 0, true);
+  view.setUint32(12, (header.payloadXxh3 ? FLAG_XXH3 : 0) | (header.isSigned ? FLAG_SIGNED : 0), true);
   view.setBigUint64(16, BigInt(header.payloadLength), true);
   bytes.set(header.codeDigest, 24);
   bytes.set(header.engineDigest, 56);
   bytes.set(header.payloadSha256, 88);
+  if (header.payloadXxh3) bytes.set(header.payloadXxh3, 120);
   return bytes;
 }
 
@@ -84,6 +86,7 @@ export function decodeHeader(bytes: Bytes, size: number): Header | string {
     payloadLength,
     isSigned,
     payloadSha256: bytes.subarray(88, 120),
+    ...(flags & FLAG_XXH3 ? { payloadXxh3: bytes.subarray(120, 136) } : {}),
   };
 }
 
