@@ -27,7 +27,8 @@ import { carryOut } from "../src/v8/entries.ts";
 import { identity } from "../src/v8/identity.ts";
 import { PROBE } from "../src/v8/probe.ts";
 import { makeArtifact, Refused } from "../src/v8/processes.ts";
-import { Watch, withWatches } from "./_faults.ts";
+import { withWatches } from "./faults/_runtime_calls.ts";
+import { Watch } from "./faults/_watch.ts";
 import {
   bothWays,
   bytes,
