@@ -273,9 +273,9 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Removes from the directory, now, entries of all engines that were not used for too long, and where the rest is more
-   * than the limit, the least recently used down to four fifths of it; also what writers that died left behind. Writes
-   * do the same by themselves, at most once an hour, or when the room is used up.
+   * Removes from the directory, now, entries of all engines that were not used for too long, and of the rest the least
+   * recently used, until four fifths of `maxDiskBytes` are left at most; also what writers that died left behind. Writes
+   * have it done by themselves: once an hour, and before this cache has added more than a twentieth of the limit.
    *
    * @param options `dryRun` removes nothing and reports what would be removed.
    * @returns What was removed, and what is left.

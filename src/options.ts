@@ -43,8 +43,10 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   maxCodeBytes?: number;
   /**
-   * How many bytes entries take in the directory, those of all engines and versions together. Where they are more, the
-   * least recently used are removed, down to four fifths. A larger entry is not stored, and one that is there not read.
+   * How many bytes entries take in the directory, those of all engines and versions together. A prune removes the least
+   * recently used until four fifths are left at most. Between prunes each cache adds a twentieth at most, or one entry that
+   * is larger and for which it made room: one cache never exceeds the limit, nor do four, where no entry is that large. An
+   * entry larger than the limit is not stored, and one that is there not read.
    *
    * @default {1073741824} 1 GiB
    */
