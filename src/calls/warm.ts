@@ -39,7 +39,10 @@ export async function warm<M>(
   codes: readonly Bytes[],
   { concurrency = 1, onProgress }: WarmOptions,
 ): Promise<void> {
-  const left = codes.values();
+  // One for all, and over for all when one of them throws.
+  const left = (function* () {
+    yield* codes;
+  })();
   let done = 0;
   const work = async () => {
     for (const code of left) {
