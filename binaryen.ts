@@ -20,5 +20,5 @@
 export type { PrepareStep } from "./src/engine/prepared.ts";
 export { binaryenOptimizer, type BinaryenOptions, type BinaryenProgress } from "./src/steps/binaryen.ts";
 export type { BinaryenFeature } from "./src/steps/features.ts";
-export { binaryenWorker } from "./src/steps/optimize_jobs.ts";
+export { binaryenWorker, type BinaryenWorkerOptions } from "./src/steps/optimize_jobs.ts";
 export type { BinaryenPhase } from "./src/steps/optimize.ts";

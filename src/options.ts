@@ -1,4 +1,4 @@
-// What callers give: the options, checked, with their defaults.
+// Checks the options that callers pass, and fills in the defaults.
 
 import { copyOf, describe, isBytes, isUint8Array, viewOf } from "./bytes.ts";
 import { DIGEST_BYTES, toHex } from "./disk/key.ts";
@@ -10,34 +10,34 @@ import type { Bytes } from "./platform/platform.ts";
 /** Options of {@linkcode ModuleCache}. */
 export interface ModuleCacheOptions<M = WebAssembly.Module> {
   /**
-   * What compiles, and what an entry holds.
+   * Compiles code, and decides what an entry holds.
    *
    * @default {hostEngine()}
    */
   engine?: Engine<M>;
   /**
-   * Where entries are kept: a path, or a `file:` URL. A lookup that needs it makes it; what is written after a lookup does
-   * not, so that a directory you remove stays away. Who can write it can run code as you.
+   * Directory of the entries: a path or a `file:` URL. A lookup creates it when it is needed; writes in the background
+   * do not, so that a directory you remove stays away. Whoever can write it can run code as you.
    *
    * @default {undefined} memory only
    */
   directory?: string | URL;
   /**
-   * How many modules memory keeps.
+   * Most modules that memory keeps; 0 keeps none. The least recently used are evicted first.
    *
    * @default {1024}
    */
   maxEntries?: number;
   /**
-   * How many bytes of code memory keeps; a copy of each module's code is kept to recognise it. Compiled modules take
-   * memory of their own besides.
+   * Most bytes of code that memory keeps: a copy of each module's code, to recognize it. The compiled modules take
+   * memory of their own, which this does not count.
    *
    * @default {268435456} 256 MiB
    */
   maxMemoryBytes?: number;
   /**
-   * How many bytes of code `load` and the streaming calls take, after decoding: a small response may unpack to any
-   * length. Longer code is a `RangeError`, and the rest of it is let go.
+   * Most bytes of code that `load` and the streaming calls take, after decoding: a small response may decompress to any
+   * length. Longer code is a `RangeError`, and reading stops there.
    *
    * @default {268435456} 256 MiB
    */
@@ -58,33 +58,35 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   maxDiskAgeMs?: number;
   /**
-   * How long a lookup waits, in ms, while another process compiles the same code; then it compiles too.
+   * How long a lookup waits while another process compiles the same code, in ms. Then it compiles without the lock.
    *
    * @default {10000}
    */
   lockTimeoutMs?: number;
   /**
-   * Never writes to the directory, and takes no locks.
+   * Never writes to the directory, and takes no locks: for a directory that was filled beforehand, in an image for
+   * example.
    *
    * @default {false}
    */
   readOnly?: boolean;
   /**
-   * Signs every entry with HMAC-SHA-256, and takes none that is not: for a directory that others can write. Keep it where
-   * they cannot read it. A `CryptoKey` must be for HMAC with SHA-256 and allow to sign; with one, synchronous lookups use
-   * memory only.
+   * Signs every entry with HMAC-SHA-256; entries that are not signed with it are ignored. For a directory that others
+   * can write: keep the secret where they cannot read it. A `CryptoKey` must be for HMAC with SHA-256 and allow `sign`;
+   * with one, synchronous lookups use memory only.
    *
    * @default {undefined} entries are not signed
    */
   secret?: CryptoKey | Uint8Array;
   /**
-   * Throws a {@linkcode CacheError} for faults of the cache that are otherwise misses with a warning.
+   * Throws a {@linkcode CacheError} for faults that are otherwise a miss and a warning.
    *
    * @default {false}
    */
   strict?: boolean;
   /**
-   * Gets each kind of fault once. What it throws or rejects with goes to the console.
+   * Receives each kind of fault once, as the {@linkcode CacheError} that `strict` would throw. If it throws or rejects,
+   * that goes to the console.
    *
    * @default {(warning) => console.warn(`wasm-module-cache: ${warning.message}`)}
    */
@@ -92,7 +94,7 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
 }
 
 /**
- * Takes the bounds of the memory tier from the options.
+ * Bounds of the memory tier, from the options.
  *
  * @throws {TypeError | RangeError} When one is not what it should be.
  */
@@ -106,10 +108,10 @@ export function memoryLimits(
 }
 
 /**
- * Reads what a caller gave as a secret.
+ * Checks the option `secret`.
  *
  * @returns A private copy of the bytes, or the key.
- * @throws {TypeError | RangeError} When it is neither, or empty: that would be none.
+ * @throws {TypeError | RangeError} When it is neither, or empty.
  */
 export function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
   if (secret === undefined) return undefined;
@@ -125,7 +127,7 @@ export function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
 }
 
 /**
- * Reads a digest in any of its forms.
+ * Normalizes a digest.
  *
  * @param digest 64 hexadecimal digits, or the 32 bytes.
  * @returns The digits in lower case; `undefined` for `undefined`.
@@ -139,7 +141,7 @@ export function digestOf(digest: unknown): string | undefined {
 }
 
 /**
- * Reads what a caller gave as a directory.
+ * Checks the option `directory`.
  *
  * @returns The path, or the URL as one of this realm.
  * @throws {TypeError} When it is neither a path nor a `file:` URL.
@@ -155,9 +157,9 @@ export function directoryOf(directory: unknown): string | URL {
 }
 
 /**
- * Checks how many shall be worked on at a time.
+ * Checks the option `concurrency`.
  *
- * @throws {TypeError | RangeError} When it is no number from 1 on.
+ * @throws {TypeError | RangeError} When it is not a number of at least 1.
  */
 export function checkConcurrency(concurrency: unknown): void {
   if (amount("concurrency", concurrency, 1) > 0) return;
@@ -165,9 +167,9 @@ export function checkConcurrency(concurrency: unknown): void {
 }
 
 /**
- * Checks an option that is on or off.
+ * Checks a boolean option.
  *
- * @throws {TypeError} When it is neither.
+ * @throws {TypeError} When it is not a boolean.
  */
 export function checkFlag(name: string, value: unknown): void {
   if (typeof value !== "boolean") {
@@ -176,9 +178,9 @@ export function checkFlag(name: string, value: unknown): void {
 }
 
 /**
- * Checks an option that is a number.
+ * Checks a numeric option.
  *
- * @returns The number, or the standard one for `undefined`.
+ * @returns The number, or `standard` for `undefined`.
  * @throws {TypeError | RangeError} When it is not a whole number from 0 on, or `Infinity`.
  */
 export function amount(name: string, value: unknown, standard: number): number {

@@ -144,6 +144,30 @@ for (const [name, [artifact, kept]] of Object.entries(ARTIFACTS)) {
   });
 }
 
+test("what a synchronous lookup could not write without waiting, an asynchronous one writes without compiling", async () => {
+  await inDirectory(async (directory) => {
+    const text = new TextEngine();
+    const engine: Engine<TextModule> = {
+      id: text.id,
+      compile: (code) => text.compile(code),
+      serialize: (module) => Promise.resolve(text.serialize(module)),
+      deserialize: (artifact) => text.deserialize(artifact),
+    };
+    const cache = new ModuleCache({ engine, directory, strict: true });
+    for (const from of ["compiled", "memory", "memory"]) {
+      assertEquals(cache.resolveSync(bytes("code")).from, from);
+      assertEquals(entriesIn(directory), []);
+    }
+    for (const entries of [1, 1]) {
+      assertEquals((await cache.resolve(bytes("code"))).from, "memory");
+      assertEquals(entriesIn(directory).length, entries);
+    }
+    cache.clearMemory();
+    assertEquals(cache.resolveSync(bytes("code")).from, "disk");
+    assertEquals([text.compiles, cache.stats().writes], [1, 1]);
+  });
+});
+
 function fail(): never {
   throw new Error("the engine failed");
 }

@@ -22,6 +22,9 @@ const missing = (found: unknown) => ({
   skip: options.skip || (found ? false : "needs the test task, which knows the runtimes"),
 });
 
+/** What users of the steps install besides. */
+const LIBRARIES = ["binaryen", "wabt"];
+
 /** This tree, as an import names it. */
 const TREE = ROOT.replaceAll("\\", "/");
 
@@ -75,7 +78,7 @@ async function install(): Promise<void> {
   const modules = `${folder}/node_modules`;
   cpSync(join(await packForNode("deno.offline.json"), ".."), `${modules}/@wasm/module-cache`, { recursive: true });
   const { dependencies } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8"));
-  for (const name of Object.keys(dependencies)) {
+  for (const name of [...Object.keys(dependencies), ...LIBRARIES]) {
     symlinkSync(`${ROOT}/node_modules/${name}`, `${modules}/${name}`, "junction");
   }
 }

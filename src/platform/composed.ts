@@ -1,7 +1,7 @@
 // Steps made of several calls, written once over the few calls that every runtime has: whole files, and directories with
 // those above them.
 
-import { compose, type Effect, forEach, immediate, map, type Operation, perform } from "../effect.ts";
+import { compose, type Effect, forEach, immediate, limiter, map, type Operation, perform } from "../effect.ts";
 import { systemCode } from "../errors.ts";
 import type { Bytes, FileInfo, Files, Lock } from "./platform.ts";
 import { exposureOf, locate, type Owned, type TrustCalls } from "./trust.ts";
@@ -12,6 +12,8 @@ export interface FileStat extends Omit<FileInfo, "name">, Owned {
   readonly isFile: boolean;
   /** A directory, no link. */
   readonly isDirectory: boolean;
+  /** Number of the file in its file system; Deno has none on Windows. */
+  readonly inode: number | null;
 }
 
 /** An open file. */
@@ -32,8 +34,6 @@ export interface Handle {
 export interface Calls extends TrustCalls {
   /** Opens a file for reading. */
   open(path: string): Effect<Handle>;
-  /** Opens a file for adding to its end, and for reading from its start. */
-  openToAppend(path: string): Effect<Handle>;
   /** Creates a file that must not exist yet, for writing, with mode 0600 less the umask. */
   create(path: string): Effect<Handle>;
   /** Makes one directory, with mode 0700 less the umask. */
@@ -59,9 +59,14 @@ export function composed(
   calls: Calls,
 ): Pick<
   Files,
-  "read" | "create" | "append" | "makeDirectory" | "list" | "listFiles" | "exposure" | "locate" | "tryLock"
+  "read" | "create" | "makeDirectory" | "list" | "listFiles" | "identify" | "exposure" | "locate" | "tryLock"
 > {
-  const limited = limit(MAX_OPEN_FILES);
+  const enter = limiter(MAX_OPEN_FILES);
+  // A synchronous run is alone by nature.
+  const limited = <T>(name: string, operation: () => Operation<T>): Effect<T> => {
+    const { sync, async } = compose(name, operation);
+    return { name, sync, async: () => enter(async) };
+  };
   const create: Files["create"] = (path, parts) =>
     limited("create", () =>
       using(calls.create(path), function* (handle) {
@@ -79,41 +84,19 @@ export function composed(
           return { head, body: yield* fill(handle, length), size, modifiedMs };
         })),
     create,
-    append: (path, bytes, limit) =>
-      limited("append", () =>
-        using(calls.openToAppend(path), function* (handle) {
-          // In one call: the system lets nothing in between.
-          if ((yield* perform(handle.write(bytes))) !== bytes.length) throw fault("EIO", "it was written in part");
-          const { size } = checkRegular(yield* perform(handle.stat));
-          return yield* fill(handle, Math.min(size, limit));
-        })),
     makeDirectory: (path, below) => compose("makeDirectory", () => makeTree(calls, path, below)),
     list: calls.list,
     listFiles: (path, names) => compose("listFiles", () => listFiles(calls, path, names)),
+    identify: (path) =>
+      map(calls.stat(path, true), ({ inode, isFile, modifiedMs, size }) => ({
+        identity: [size, modifiedMs, inode].join(),
+        isFile,
+        modifiedMs,
+        size,
+      })),
     exposure: (path) => map(calls.stat(path, false), (stat) => exposureOf(stat, calls)),
     locate: (path) => compose("locate", () => locate(calls, path)),
     ...(calls.lock ? { tryLock: (path) => compose("tryLock", () => takeLock(calls.lock!, create, path)) } : {}),
-  };
-}
-
-/** Lets so many asynchronous operations go on at a time; a synchronous one is alone by nature. */
-function limit(most: number): <T>(name: string, operation: () => Operation<T>) => Effect<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return (name, operation) => {
-    const whole = compose(name, operation);
-    const async = async () => {
-      if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-      else running++;
-      try {
-        return await whole.async();
-      } finally {
-        const next = waiting.shift();
-        if (next) next();
-        else running--;
-      }
-    };
-    return { ...whole, async };
   };
 }
 

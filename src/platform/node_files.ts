@@ -4,7 +4,7 @@ import type * as NodeFs from "node:fs";
 import { type Effect, map } from "../effect.ts";
 import { builtin, nodeProcess } from "./node_builtins.ts";
 import { crypto } from "./globals.ts";
-import type { Access, FileIdentity, Files, Lock } from "./platform.ts";
+import type { Access, Files, Lock } from "./platform.ts";
 import { pathOf } from "./file_url.ts";
 import { composed, type FileStat, type Handle } from "./composed.ts";
 
@@ -27,7 +27,6 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
     temporaryName: () => `${nodeProcess().pid}-${crypto.randomUUID()}`,
     ...composed({
       open: (path) => open(path, flags("O_RDONLY")),
-      openToAppend: (path) => open(path, flags("O_RDWR", "O_APPEND")),
       create: (path) => open(path, flags("O_WRONLY", "O_CREAT", "O_EXCL")),
       mkdir: (path) => call("mkdir", path, 0o700),
       chmod: (path, mode) => call("chmod", path, mode),
@@ -41,7 +40,6 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
     rename: (from, to) => call("rename", from, to),
     remove: (path) => call("unlink", path),
     removeDirectory: (path) => call("rmdir", path),
-    identify: (path) => map(call<NodeFs.Stats>("stat", path), identityOf),
     readWhole: (path) => map(call<Uint8Array>("readFile", path), (bytes) => new Uint8Array(bytes)),
     touch: (path, modifiedMs) => call("lutimes", path, modifiedMs / 1000, modifiedMs / 1000),
   };
@@ -133,14 +131,9 @@ function handle(descriptor: number): Handle {
 }
 
 function statOf(stat: NodeFs.Stats): FileStat {
-  const { size, mode, mtimeMs: modifiedMs, ctimeMs: changedMs, uid } = stat;
+  const { ctimeMs: changedMs, ino: inode, mode, mtimeMs: modifiedMs, size, uid } = stat;
   const kind = { isFile: stat.isFile(), isDirectory: stat.isDirectory(), isLink: stat.isSymbolicLink() };
-  return { ...kind, size, mode, modifiedMs, changedMs, uid };
-}
-
-function identityOf(stat: NodeFs.Stats): FileIdentity {
-  const { ino, mtimeMs: modifiedMs, size } = stat;
-  return { identity: [size, modifiedMs, ino].join(), isFile: stat.isFile(), modifiedMs, size };
+  return { ...kind, inode, size, mode, modifiedMs, changedMs, uid };
 }
 
 function holdOpen(descriptor: number): Lock {

@@ -1,13 +1,14 @@
 // A step that optimizes code by Binaryen, in a worker where there is one. Loads neither before it has something to do.
 
+import { limiter } from "../effect.ts";
 import type { PrepareStep } from "../engine/prepared.ts";
 import { clock } from "../platform/globals.ts";
 import { type BinaryenFeature, FEATURES } from "./features.ts";
+import type { LoadLibrary } from "./library.ts";
 import { type BinaryenPhase, checkValid, optimize, type OptimizeJob, VERSION } from "./optimize.ts";
-import type { OptimizeAnswer } from "./optimize_jobs.ts";
+import { NoWorker, runInWorker } from "./optimize_run.ts";
 // What makes the worker part of the package, for nothing else names its file so that tools see it.
 import type {} from "./optimize_worker.ts";
-import { startWorker } from "./worker.ts";
 
 /** How far a run has come. */
 export interface BinaryenProgress {
@@ -48,6 +49,14 @@ export interface BinaryenOptions {
    * of a file that calls {@linkcode binaryenWorker}. No part of the step's id.
    */
   readonly worker?: string | URL;
+  /**
+   * Loads Binaryen in this thread, where no worker can do the work: `() => import("binaryen")`, of the version that the
+   * step's id names. A function cannot be sent to a worker: give it to {@linkcode binaryenWorker} there. Not called on a
+   * hit, and no part of the step's id.
+   *
+   * @default Loads Binaryen as it is installed; on Deno, as npm has it.
+   */
+  readonly load?: () => Promise<unknown>;
 }
 
 /** The same, checked. */
@@ -56,6 +65,7 @@ type Settings = Omit<OptimizeJob, "code">;
 /** Where runs are, and who hears of them. */
 interface Run {
   readonly worker?: string | URL;
+  readonly load?: LoadLibrary;
   report(phase: BinaryenPhase): void;
 }
 
@@ -79,21 +89,23 @@ function ownWorker(): URL | undefined {
  * There is no synchronous twin, for a worker cannot be waited for: `resolveSync` finds what an asynchronous lookup
  * made, in memory and on disk, and is a `TypeError` where there is nothing yet.
  *
+ * Binaryen is no dependency of this package: Bun and Node need `binaryen@132.0.0` installed, Deno loads it from npm.
+ *
  * To start a worker from files of this machine, Deno wants `--allow-read` for this package's `src/steps`, and Node's
  * permission model `--allow-worker`. A hit wants neither. Where this package's own worker cannot be started, in a bundle
- * for one, code is optimized in the thread that asks, which stands still meanwhile; a warning on the console says so
- * once. The option `worker` names another one.
+ * for one, or does not find Binaryen, code is optimized in the thread that asks, which stands still meanwhile; a warning
+ * on the console says so once. The option `worker` names another one.
  *
  * @param options Levels and features.
  * @returns The step. It throws the engine's `WebAssembly.CompileError` for code that is not valid, and an `Error` where
- * Binaryen fails or is of another version than the step's id says.
+ * Binaryen fails, or is not installed in the version that the step's id names.
  * @throws {TypeError} When an option is of the wrong type.
  * @throws {RangeError} When a level or a feature does not exist.
  */
 export function binaryenOptimizer(options: BinaryenOptions = {}): PrepareStep {
   const settings = checkOptions(options);
   const { optimizeLevel, shrinkLevel, features } = settings;
-  const { onProgress = () => {}, worker } = options;
+  const { onProgress = () => {}, worker, load } = options;
   const limited = limiter(MAX_RUNS);
   return {
     id: [`binaryen@${VERSION}`, `-O${optimizeLevel}`, `-s${shrinkLevel}`, ...features.map((name) => `+${name}`)].join(
@@ -103,105 +115,36 @@ export function binaryenOptimizer(options: BinaryenOptions = {}): PrepareStep {
       limited(() => {
         const start = clock();
         const report: Run["report"] = (phase) => onProgress({ phase, elapsedMs: clock() - start });
-        return run({ ...settings, code: code.slice() }, { worker, report });
+        return run({ ...settings, code }, { worker, load, report });
       }),
   };
 }
 
-async function run(job: OptimizeJob, { worker, report }: Run): Promise<Uint8Array> {
+async function run(job: OptimizeJob, { worker, load, report }: Run): Promise<Uint8Array> {
   const url = worker ?? ownWorker();
   try {
-    if (url === undefined) throw new NotStarted("this is a CommonJS bundle");
-    return await runInWorker(job, { worker: url, report });
+    if (url === undefined) throw new NoWorker("Cannot start Binaryen's worker: this is a CommonJS bundle");
+    // A copy, for it is transferred, and the cache keeps its own.
+    return await runInWorker({ ...job, code: job.code.slice() }, url, report);
   } catch (error) {
-    if (!(error instanceof NotStarted) || worker !== undefined) throw error;
-    warnOnce(error);
-  }
-  checkValid(job.code);
-  return await optimize(job, report);
-}
-
-/** The worker did not get so far as to take a job. */
-class NotStarted extends Error {
-  constructor(why: unknown) {
-    super(`Cannot start Binaryen's worker: ${why instanceof Error ? why.message : why}`, { cause: why });
+    if (!(error instanceof NoWorker) || worker !== undefined) throw error;
+    checkValid(job.code);
+    return await optimize(job, (phase) => (warnOnce(error, phase), report(phase)), load);
   }
 }
 
 let hasWarned = false;
 
-function warnOnce({ message }: Error): void {
-  if (!hasWarned) console.warn(`${message}; code is optimized in this thread, which stands still meanwhile`);
+/** Warns when Binaryen has been loaded: where it cannot be, the error says so. */
+function warnOnce({ message }: Error, phase: BinaryenPhase): void {
+  if (hasWarned || phase === "load") return;
+  console.warn(`${message}; code is optimized in this thread, which stands still meanwhile`);
   hasWarned = true;
 }
 
-/** Has one job done by a worker. */
-async function runInWorker(job: OptimizeJob, { worker: url, report }: Required<Run>): Promise<Uint8Array> {
-  const ready = Promise.withResolvers<void>();
-  const output = Promise.withResolvers<Uint8Array>();
-  const message = listener(report, { ready: ready.resolve, ...output });
-  const failed = (error: Error) => {
-    // The first one counts: what was ready has been started.
-    ready.reject(new NotStarted(error));
-    output.reject(error);
-  };
-  output.promise.catch(() => {});
-  const worker = await startWorker(url, { message, failed }).catch((error) => {
-    throw new NotStarted(error);
-  });
-  try {
-    await ready.promise;
-    worker.post(job, [job.code.buffer]);
-    return await output.promise;
-  } finally {
-    worker.end();
-  }
-}
-
-interface Settling {
-  ready(): void;
-  resolve(output: Uint8Array): void;
-  reject(error: unknown): void;
-}
-
-/** What is done with answers of a worker; what `report` throws or rejects with is how the run ends. */
-function listener(report: Run["report"], { ready, resolve, reject }: Settling): (answer: unknown) => void {
-  const answers: { [K in OptimizeAnswer["kind"]]: (answer: Extract<OptimizeAnswer, { kind: K }>) => unknown } = {
-    ready,
-    phase: ({ phase }) => report(phase),
-    done: ({ output }) => resolve(output),
-    invalid: ({ message }) => reject(new WebAssembly.CompileError(message)),
-    failed: ({ message }) => reject(new Error(`Cannot optimize code: ${message}`)),
-  };
-  return async (answer) => {
-    try {
-      await answers[(answer as OptimizeAnswer).kind](answer as never);
-    } catch (error) {
-      reject(error);
-    }
-  };
-}
-
-/** Lets no more than so many calls run at once; the others wait in turn. */
-function limiter(max: number): <T>(call: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async (call) => {
-    if (running === max) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await call();
-    } finally {
-      // The place goes to the next one as it is: a call that comes in between cannot take it.
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  };
-}
-
 function checkOptions(options: unknown): Settings {
-  const { optimizeLevel = 2, shrinkLevel = 0, features = [], onProgress, worker } = (options ?? {}) as BinaryenOptions;
+  const { optimizeLevel = 2, shrinkLevel = 0, features = [], onProgress, worker, load } =
+    (options ?? {}) as BinaryenOptions;
   checkLevel("optimizeLevel", optimizeLevel, 4);
   checkLevel("shrinkLevel", shrinkLevel, 2);
   if (!Array.isArray(features)) throw new TypeError("Cannot use Binaryen: features must be an array");
@@ -209,8 +152,10 @@ function checkOptions(options: unknown): Settings {
   if (unknown !== undefined) {
     throw new RangeError(`Cannot use Binaryen: there is no feature ${JSON.stringify(unknown)}`);
   }
-  if (onProgress !== undefined && typeof onProgress !== "function") {
-    throw new TypeError("Cannot use Binaryen: onProgress must be a function");
+  for (const [name, call] of Object.entries({ onProgress, load })) {
+    if (call !== undefined && typeof call !== "function") {
+      throw new TypeError(`Cannot use Binaryen: ${name} must be a function`);
+    }
   }
   if (worker !== undefined && typeof worker !== "string" && !(worker instanceof URL)) {
     throw new TypeError("Cannot use Binaryen: worker must be a string or a URL");

@@ -1,7 +1,14 @@
 // One run of Binaryen over one module. Runs where it may block; knows nothing of workers.
 
-import { type BinaryenFeature, complete, type FeatureBits, type FeatureModule, neededFeatures } from "./features.ts";
-import { checkVersion } from "./version.ts";
+import {
+  type BinaryenFeature,
+  complete,
+  type FeatureBits,
+  type FeatureModule,
+  FEATURES,
+  neededFeatures,
+} from "./features.ts";
+import { defaultOf, type LoadLibrary, loadLibrary } from "./library.ts";
 
 /** The version that the step names; another one refuses to load. */
 export const VERSION = "132.0.0";
@@ -49,15 +56,18 @@ export function checkValid(code: Uint8Array<ArrayBuffer>): void {
  *
  * @param job The code and the settings.
  * @param onPhase Called when a phase begins.
+ * @param load Loads Binaryen; what is installed by default.
  * @returns The output, in memory of its own.
+ * @throws {NotInstalled} When Binaryen cannot be found.
  * @throws {Error} When Binaryen refuses the code, or when the runtime refuses the output.
  */
 export async function optimize(
   { code, optimizeLevel, shrinkLevel, features }: OptimizeJob,
   onPhase: (phase: BinaryenPhase) => unknown,
+  load?: LoadLibrary,
 ): Promise<Uint8Array<ArrayBuffer>> {
   await onPhase("load");
-  const binaryen = await load();
+  const binaryen = await loadBinaryen(load);
   const bits = binaryen.Features;
   await onPhase("read");
   const module = binaryen.readBinary(code, bits.All);
@@ -78,13 +88,12 @@ export async function optimize(
   }
 }
 
-async function load(): Promise<Binaryen> {
-  const [library, about] = await Promise.all([
-    import("binaryen"),
-    import("binaryen/package.json", { with: { type: "json" } }),
-  ]);
-  checkVersion(about.default, "binaryen", VERSION);
-  return library.default as unknown as Binaryen;
+async function loadBinaryen(load?: LoadLibrary): Promise<Binaryen> {
+  const binaryen = (load ? defaultOf(await load()) : await loadLibrary("binaryen", VERSION)) as Partial<Binaryen>;
+  // What a caller loads does not say its version; every one so far has had features of its own.
+  const names = Object.entries(binaryen?.Features ?? {}).filter(([name, bit]) => name !== "All" && bit !== 0);
+  if (names.map(([name]) => name).sort().join() === FEATURES.join()) return binaryen as Binaryen;
+  throw new Error(`what was loaded is not binaryen@${VERSION}`);
 }
 
 function accepted(output: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,7 +1,7 @@
 // A step that takes WebAssembly text, by wabt. The library is loaded when a text is first translated, not before.
 
 import type { PrepareStep } from "../engine/prepared.ts";
-import { checkVersion } from "./version.ts";
+import { defaultOf, type LoadLibrary, loadLibrary } from "./library.ts";
 
 /** A proposal that wabt reads only where it is allowed to. */
 export type WatFeature =
@@ -26,6 +26,13 @@ export interface WatOptions {
    * @default {[]}
    */
   readonly features?: readonly WatFeature[];
+  /**
+   * Loads wabt, for bundles and wherever else it is not found beside this package: `() => import("wabt")`, of the version
+   * that the step's id names. Not called on a hit, and no part of the step's id.
+   *
+   * @default Loads wabt as it is installed; on Deno, as npm has it.
+   */
+  readonly load?: () => Promise<unknown>;
 }
 
 const FEATURES: readonly WatFeature[] = [
@@ -89,13 +96,16 @@ export class WatError extends WebAssembly.CompileError {
  * in the text are not written to the binary. Synchronous lookups of a text that is not cached work once this step has
  * translated one asynchronously, for wabt itself is loaded by promises; those of cached text always work.
  *
+ * wabt is no dependency of this package: Bun and Node need `wabt@1.0.39` installed, Deno loads it from npm.
+ *
  * @param options What may be read.
- * @returns The step. It throws {@linkcode WatError} for what is no module.
+ * @returns The step. It throws {@linkcode WatError} for what is no module, and an `Error` where wabt is not installed in
+ * the version that its id names.
  * @throws {TypeError} When the options are not what they should be.
  * @throws {RangeError} When a feature is unknown.
  */
 export function wat(options: WatOptions = {}): PrepareStep {
-  const features = checkFeatures(options);
+  const { features, load } = checkOptions(options);
   const allowed = Object.fromEntries(features.map((feature) => [feature, true]));
   let wabt: Wabt | undefined;
   return {
@@ -104,18 +114,15 @@ export function wat(options: WatOptions = {}): PrepareStep {
       if (isBinary(code)) return code;
       // A value, not a promise, as soon as it can be: synchronous lookups work from then on.
       if (wabt) return translate(wabt, code, allowed);
-      return load().then((loaded) => translate(wabt = loaded, code, allowed));
+      return loadWabt(load).then((loaded) => translate(wabt = loaded, code, allowed));
     },
   };
 }
 
-async function load(): Promise<Wabt> {
-  const [library, about] = await Promise.all([
-    import("wabt"),
-    import("wabt/package.json", { with: { type: "json" } }),
-  ]);
-  checkVersion(about.default, "wabt", VERSION);
-  return await library.default() as unknown as Wabt;
+async function loadWabt(load?: LoadLibrary): Promise<Wabt> {
+  const library = load ? defaultOf(await load()) : await loadLibrary("wabt", VERSION);
+  if (typeof library !== "function") throw new Error(`Cannot use wabt: what was loaded is not wabt@${VERSION}`);
+  return await library() as Wabt;
 }
 
 function translate(wabt: Wabt, text: Uint8Array, features: Record<string, boolean>): Uint8Array {
@@ -143,10 +150,11 @@ function isBinary(code: Uint8Array): boolean {
   return code[0] === 0 && code[1] === 0x61 && code[2] === 0x73 && code[3] === 0x6d;
 }
 
-function checkFeatures(options: unknown): WatFeature[] {
-  const { features = [] } = (options ?? {}) as { features?: unknown };
+function checkOptions(options: unknown): Required<Pick<WatOptions, "features">> & WatOptions {
+  const { features = [], load } = (options ?? {}) as WatOptions;
   if (!Array.isArray(features)) throw new TypeError("Cannot use wat: features must be an array");
   const unknown = features.find((feature) => !FEATURES.includes(feature));
   if (unknown !== undefined) throw new RangeError(`Cannot use wat: there is no feature ${JSON.stringify(unknown)}`);
-  return FEATURES.filter((feature) => features.includes(feature));
+  if (load !== undefined && typeof load !== "function") throw new TypeError("Cannot use wat: load must be a function");
+  return { features: FEATURES.filter((feature) => features.includes(feature)), load };
 }

@@ -1,5 +1,7 @@
 // Workers of either kind: the web's where the runtime has them, for they alone start from a URL of any scheme; Node's else.
 
+import { clearTimer, setTimer, type Timer } from "../platform/globals.ts";
+
 /** What a worker tells whoever started it. */
 export interface WorkerEvents {
   /** It posted a message. */
@@ -8,10 +10,12 @@ export interface WorkerEvents {
   failed(error: Error): void;
 }
 
-/** A worker that was started. It keeps the process alive until it is ended. */
+/** A worker that was started. It keeps the process alive until it has ended. */
 export interface StartedWorker {
   /** Posts a message to it. */
   post(message: unknown, transfer: ArrayBuffer[]): void;
+  /** Lets it end by itself, once it has closed its port; ends it where it does not. */
+  leave(): void;
   /** Ends it at once, whatever it does. */
   end(): void;
 }
@@ -22,6 +26,8 @@ export interface WorkerPort {
   post(message: unknown, transfer: ArrayBuffer[]): void;
   /** Sets what is done with messages; those that came before wait for it. */
   listen(listener: (data: unknown) => void): void;
+  /** Takes no more messages: the worker ends when it has nothing else to do. What it has posted arrives. */
+  close(): void;
 }
 
 /** The part of the globals that is not the same everywhere. */
@@ -29,9 +35,15 @@ interface Globals {
   readonly Worker?: typeof Worker;
   postMessage?(message: unknown, transfer: ArrayBuffer[]): void;
   addEventListener?(type: "message", listener: (event: MessageEvent) => void): void;
+  removeEventListener?(type: "message", listener: (event: MessageEvent) => void): void;
+  /** Of Deno's workers; Bun's end without a listener. */
+  close?(): void;
 }
 
 const globals = globalThis as unknown as Globals;
+
+/** How long a worker that has closed its port may take to end; it may have timers of its own. */
+const GRACE_MS = 10_000;
 
 /**
  * Starts a worker.
@@ -53,9 +65,10 @@ function startWebWorker(WebWorker: typeof Worker, url: string | URL, events: Wor
     event.preventDefault();
     events.failed(event.error instanceof Error ? event.error : ended(event.message));
   });
+  const started = startedWorker(worker);
   // Bun's only; Deno says nothing.
-  worker.addEventListener("close", () => events.failed(ended("no answer")));
-  return { post: (message, transfer) => worker.postMessage(message, transfer), end: () => worker.terminate() };
+  worker.addEventListener("close", () => started.ended(events, "no answer"));
+  return started;
 }
 
 async function startNodeWorker(url: string | URL, events: WorkerEvents): Promise<StartedWorker> {
@@ -65,8 +78,35 @@ async function startNodeWorker(url: string | URL, events: WorkerEvents): Promise
   worker.on("message", events.message);
   worker.on("messageerror", events.failed);
   worker.on("error", events.failed);
-  worker.on("exit", (code) => events.failed(ended(`exit code ${code}`)));
-  return { post: (message, transfer) => worker.postMessage(message, transfer), end: () => void worker.terminate() };
+  const started = startedWorker(worker);
+  worker.on("exit", (code) => started.ended(events, `exit code ${code}`));
+  return started;
+}
+
+interface AnyWorker {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  terminate(): unknown;
+}
+
+/**
+ * What both kinds of worker have in common. A worker is not terminated without need: that stops a thread wherever it is,
+ * among the engine's own threads that still compile for it, and Node 24 was seen to crash so.
+ */
+function startedWorker(worker: AnyWorker): StartedWorker & { ended(events: WorkerEvents, why: string): void } {
+  let grace: Timer | undefined;
+  const end = () => void worker.terminate();
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    leave: () => {
+      grace = setTimer(end, GRACE_MS);
+      grace.unref?.();
+    },
+    end,
+    ended: (events, why) => {
+      if (grace) clearTimer(grace);
+      events.failed(ended(why));
+    },
+  };
 }
 
 function ended(why: string): Error {
@@ -81,14 +121,20 @@ function ended(why: string): Error {
 export async function workerPort(): Promise<WorkerPort> {
   const { postMessage, addEventListener } = globals;
   if (postMessage && addEventListener) {
+    let onMessage = (_event: MessageEvent) => {};
     return {
       post: (message, transfer) => globals.postMessage!(message, transfer),
-      listen: (listener) => globals.addEventListener!("message", ({ data }) => listener(data)),
+      listen: (listener) => globals.addEventListener!("message", onMessage = ({ data }) => listener(data)),
+      close: () => {
+        globals.removeEventListener!("message", onMessage);
+        globals.close?.();
+      },
     };
   }
   const { parentPort } = await import("node:worker_threads");
   return {
     post: (message, transfer) => parentPort!.postMessage(message, transfer),
     listen: (listener) => parentPort!.on("message", listener),
+    close: () => parentPort!.close(),
   };
 }

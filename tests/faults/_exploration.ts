@@ -90,11 +90,9 @@ class Exploration<M> {
   }
 
   #circumstances(calls: readonly Call[], at: number): Circumstances {
-    const first = calls.findIndex(({ label }) => label.endsWith(" prune lock"));
-    const last = calls.findLastIndex(({ label }) => label === "flock prune lock");
     const { engine, maxDiskBytes } = this.#scenario;
     return {
-      isBeforePrune: at >= first && at <= last,
+      isBeforePrune: /^(?!unlock).* prune lock$/.test(calls[at]!.label),
       isNative: engine().native ?? false,
       isMakingRoom: maxDiskBytes !== undefined,
     };

@@ -151,18 +151,6 @@ const EXCEPTIONS: readonly Exception[] = [
     because: "it was removed meanwhile, as a prune would have",
   },
   {
-    calls: /^(stat|open|read|write|close) account$/,
-    faults: ["ENOENT"],
-    gives: ["nothing"],
-    because: "an account that is missing is made anew",
-  },
-  {
-    calls: /^write account$/,
-    faults: ["short"],
-    gives: [IS_DENO ? "ENOSPC" : "EIO"],
-    because: "an amount goes into the account in one piece, so that nobody else's comes in between",
-  },
-  {
     calls: /^rename /,
     faults: ["ENOENT"],
     gives: ["nothing"],
@@ -172,7 +160,7 @@ const EXCEPTIONS: readonly Exception[] = [
     calls: /^(create|write|close) temporary$/,
     faults: ["ENOENT"],
     gives: ["nothing", "unwritten"],
-    because: "who removed the directory while it was written to means it; the account is made with the next attempt",
+    because: "who removed the directory while it was written to means it; the stamp is made with the next attempt",
   },
   {
     calls: /^(create|write|close) tag$/,

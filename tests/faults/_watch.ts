@@ -128,7 +128,7 @@ const ROLES: [RegExp, string][] = [
   [/^\/v\d+\/locks$/, "folder of locks"],
   [/^\/v\d+\/locks\/[0-9a-f]{2}$/, "lock"],
   [/^\/v\d+\/locks\/prune$/, "prune lock"],
-  [/^\/v\d+\/account$/, "account"],
+  [/^\/v\d+\/pruned$/, "stamp"],
   [/^\/v\d+\/[^/]+-[0-9a-f]{16}$/, "engine's folder"],
   [/^\/v\d+\/[^/]+-[0-9a-f]{16}\/[0-9a-f]{2}$/, "folder of entries"],
   [/^\/v\d+\/[^/]+-[0-9a-f]{16}\/[0-9a-f]{2}\/[0-9a-f]{62}$/, "entry"],

@@ -15,6 +15,6 @@ for (const scenario of SCENARIOS as readonly Scenario<unknown>[]) {
 const [, cold] = SCENARIOS as readonly Scenario<unknown>[];
 
 explore("survives a fault whose traces cannot be removed", cold!, async (exploration) => {
-  // The account's and the entry's.
+  // The stamp's and the entry's.
   assert(await exploration.failTwice() > 2, "no removal was seen");
 });

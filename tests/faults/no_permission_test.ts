@@ -39,7 +39,6 @@ test(
         }
         const host = await look(asNobody, { ...job, engine: "host" });
         assertEquals([new Set(host.from), host.wrong, host.warnings], [new Set(["compiled"]), [], ["IO EACCES"]]);
-        // The account may say too much: bytes are added to it before they are written.
         const after = new Snapshot(directory);
         assertEquals([[...after.files.keys()], after.entries()], [[...before.files.keys()], before.entries()]);
       } finally {

@@ -114,5 +114,9 @@ test("directives of the server count in capitals too", options, async () => {
   );
   assertEquals(await isFreshAfter(0, { "cache-control": "Max-Age=600" }), true);
   assertEquals(await isFreshAfter(0, { "cache-control": "max-age=600, No-Cache" }), false);
+  for (const twice of ["max-age=0, max-age=600", "max-age=600,max-age=700"]) {
+    assertEquals(await isFreshAfter(0, { "cache-control": twice }), false, twice);
+  }
+  assertEquals(await isFreshAfter(0, { "cache-control": "s-maxage=0, max-age=600" }), true);
   assertEquals(await second("max-age=0, Must-Revalidate", "down"), "error");
 });
