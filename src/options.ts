@@ -45,7 +45,8 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
   /**
    * Limit of the directory: bytes of all entries, of all engines together. A prune removes the least recently used,
    * down to four fifths of it. Between two prunes each cache adds at most a twentieth, or one larger entry: caches that
-   * write at the same time may exceed the limit until the next prune. A larger entry is not stored, nor read.
+   * write at the same time may exceed the limit until the next prune. An entry larger than the limit is neither
+   * stored nor read.
    *
    * @default {1073741824} 1 GiB
    */
