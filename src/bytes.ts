@@ -1,14 +1,14 @@
-// What callers hand in as code: checks that it is bytes, looks at it in place, copies it.
+// Code as callers pass it: checks that it is bytes, views it in place, copies it.
 
 import type { Bytes } from "./platform/platform.ts";
 
 /** WebAssembly code or whatever else an engine compiles: any buffer or view, shared and resizable ones too. */
 export type Code = BufferSource | ArrayBufferLike | ArrayBufferView;
 
-/** Reads an internal slot; throws where the value has none of that kind. */
+/** Reads an internal slot. Throws if the value has none of that kind. */
 type Getter = (this: unknown) => unknown;
 
-/** The runtime's own, by which values are read whatever class or realm they are of, and whatever was put on them. */
+/** The runtime's own getters, which read values of any class or realm, whatever their properties. */
 const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
 const kindOf = getter(TypedArray, Symbol.toStringTag);
 const viewSlots = [TypedArray, DataView.prototype].map((prototype) =>
@@ -21,10 +21,10 @@ const sharedBufferLength = typeof SharedArrayBuffer === "undefined"
 const isResizable = "resizable" in ArrayBuffer.prototype ? getter(ArrayBuffer.prototype, "resizable") : undefined;
 
 /**
- * Looks at code where it lies.
+ * Views code in place.
  *
  * @returns A view of the bytes that `code` has now.
- * @throws {TypeError} When `code` is no buffer and no view of one, or was transferred away.
+ * @throws {TypeError} When `code` is neither a buffer nor a view of one, or was transferred away.
  */
 export function viewOf(code: unknown): Uint8Array {
   if (ArrayBuffer.isView(code)) {
@@ -36,37 +36,37 @@ export function viewOf(code: unknown): Uint8Array {
   throw new TypeError(`Cannot read code: it must be an ArrayBuffer or a view of one, not ${describe(code)}`);
 }
 
-/** Tells whether a value is a Uint8Array, of any realm; a Buffer is. */
+/** Whether a value is a Uint8Array, of any realm; a Buffer is one. */
 export function isUint8Array(value: unknown): value is Uint8Array {
   return kindOf.call(value) === "Uint8Array";
 }
 
-/** Length of what {@linkcode isUint8Array} takes, bytes; 0 where it was transferred away. */
+/** Length of a Uint8Array, bytes; 0 if it was transferred away. */
 export function lengthOf(view: Uint8Array): number {
   return viewSlots[0]![2]!.call(view) as number;
 }
 
-/** Tells whether {@linkcode viewOf} takes a value. */
+/** Whether {@linkcode viewOf} accepts a value. */
 export function isBytes(value: unknown): value is Code {
   return ArrayBuffer.isView(value) || isBuffer(value);
 }
 
-/** Tells whether a value is a DataView, of any realm. */
+/** Whether a value is a DataView, of any realm. */
 export function isDataView(value: unknown): boolean {
   return ArrayBuffer.isView(value) && kindOf.call(value) === undefined;
 }
 
-/** Tells whether bytes lie in memory that is neither shared nor can be resized. */
+/** Whether bytes are in memory that is neither shared nor resizable. */
 export function isFixed({ buffer }: Uint8Array): boolean {
   return hasSlot(buffer, arrayBufferLength) && !isResizable?.call(buffer);
 }
 
-/** Copies bytes to memory that nobody else can change, share or resize. */
+/** Copies bytes into memory that nobody else can change, share or resize. */
 export function copyOf(view: Uint8Array): Bytes {
   return new Uint8Array(view);
 }
 
-/** Names the type of a value that was not expected, for messages. */
+/** Names the type of an unexpected value, for messages. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === "string") return value === "" ? "an empty string" : "a string";
@@ -78,7 +78,7 @@ export function describe(value: unknown): string {
   }
 }
 
-/** Text of a value that somebody threw, whatever it is. */
+/** Text of a thrown value, whatever it is. */
 export function textOf(value: unknown): string {
   try {
     return String(value);

@@ -9,23 +9,23 @@ import { fromCopy, obtain } from "./obtain.ts";
 import type { Slot } from "./memory/memory_tier.ts";
 import type { Bytes } from "./platform/platform.ts";
 
-/** Code that nobody else has, with its digest as it was computed. */
+/** Code that nobody else holds, with its computed digest. */
 export interface Received<M> {
   /** The code. */
   readonly code: Bytes;
   /** SHA-256 of the code. */
   readonly codeDigest: Bytes;
-  /** Gives the module, where it was compiled already. */
+  /** Returns the module, if it has been compiled already. */
   readonly compile?: Effect<M>;
-  /** It was just read from a copy in the directory. */
+  /** It has just been read from an entry. */
   readonly isCopy?: boolean;
 }
 
-/** What is known of a code that is looked up. */
+/** What a caller knows of the code it looks up. */
 export interface Known<M> {
-  /** SHA-256 of the code, hexadecimal, as the caller says. */
+  /** SHA-256 of the code, hexadecimal, as claimed by the caller. */
   readonly digest?: string;
-  /** The code itself, where the caller has given it away. */
+  /** The code, if the caller has handed it over. */
   readonly received?: Received<M>;
 }
 
@@ -36,13 +36,13 @@ interface Found<M> {
 }
 
 /**
- * Looks a code up.
+ * Looks up code.
  *
- * @param view The code where the caller has it; copied before the first wait.
+ * @param view The code, in the caller's memory; copied before the first wait.
  * @param known What the caller knows of the code.
  * @returns The module and where it came from.
- * @throws {TypeError} When `digest` is not the code's.
- * @throws {CacheError} When the cache is strict and has a fault.
+ * @throws {TypeError} When `digest` is not the SHA-256 of the code.
+ * @throws {CacheError} When the cache is strict and a fault occurs.
  */
 export function* lookup<M>(
   context: Context<M>,
@@ -77,26 +77,27 @@ function* find<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Opera
   return { slot: landed, from: "memory", reason: JOINED };
 }
 
-/** Tells whether all was done for a module that this lookup may do. */
+/** Whether this lookup can do nothing more for a module: its entry is written, or only others can write it. */
 function* isDone<M>(context: Context<M>, slot: Slot<M>): Operation<boolean> {
   return isKept(context, slot) || slot.unwritten === "async" && !(yield* perform(mayWait));
 }
 
-/** Tells whether all was done for a module that this cache may do. */
+/** Whether this cache can do nothing more for a module. */
 function isKept<M>({ storage }: Context<M>, { unwritten }: Slot<M>): boolean {
   return unwritten === undefined || typeof storage === "string";
 }
 
 /**
- * Works on a code, and lets those who join have what comes of it.
+ * Works on the code, and gives the result to those who join.
  *
- * @param made Its module, where that is there but was not written down.
+ * @param made Its module, if memory has it but its entry has not been written.
  */
 function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<M>): Operation<Found<M>> {
   const { flights, memory, platform } = context;
   const { digest, received } = known;
   let compile = made ? immediate("compile", () => made.module) : received?.compile;
-  // A hit must not compile: not before it is known what memory or a flight may have without showing it.
+  // A hit must not compile. So the compile does not begin while memory or a flight may have the code without finding
+  // it.
   const mayBeThere = received !== undefined || memory.isCrowded(code) || flights.isCrowded(code);
   if (!mayBeThere) compile ??= yield* compileOf(context, code);
   const flight = flights.begin(code);
@@ -105,7 +106,7 @@ function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<
     const codeDigest = received?.codeDigest ?? (yield* perform(platform.sha256(code)));
     actual = toHex(codeDigest);
     const isWrong = digest !== undefined && digest !== actual;
-    // Only this caller's mistake: where others have joined, the work goes on for them.
+    // Only this caller's mistake: the work goes on for others who have joined.
     if (isWrong && !flight.isJoined) throw wrongDigest(digest, actual);
     let found = yield* findByDigest(context, code, actual);
     if (!found) {
@@ -124,18 +125,21 @@ function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<
   }
 }
 
-/** The step that compiles a code; begun already where no artifact can save the compile, so that it goes on meanwhile. */
+/** The step that compiles the code. Begun at once if no artifact can save the compile, to run meanwhile. */
 function* compileOf<M>({ engine }: Context<M>, code: Bytes): Operation<Effect<M>> {
   const compile = compiling(engine, code);
   return keepsCode(engine) ? yield* begin(compile) : compile;
 }
 
-/** Finds what is there or under way but was crowded out of the index by codes of the same length and sample. */
+/**
+ * Finds a module that is there or under way, but not found by the index because too much code has the same length and
+ * sample.
+ */
 function* findByDigest<M>(context: Context<M>, code: Bytes, digest: string): Operation<Found<M> | undefined> {
   const { memory, flights } = context;
   const known = memory.get(digest);
   if (known && (yield* isDone(context, known))) {
-    // Set anew, it is found by its code again.
+    // Set anew, so that it is found by its code again.
     const slot = { ...known, code };
     memory.set(slot);
     return { slot, from: "memory" };
@@ -147,7 +151,7 @@ function* findByDigest<M>(context: Context<M>, code: Bytes, digest: string): Ope
 
 const JOINED = "another lookup was making it";
 
-/** Obtains a module, and has memory keep it. Where it was made before, that is a hit which had its entry to write. */
+/** Obtains a module and stores it in memory. If it was made before, the lookup is a hit that had an entry to write. */
 function* obtainSlot<M>(
   context: Context<M>,
   { code, codeDigest, compile, isCopy }: Received<M> & { compile: Effect<M> },
@@ -164,7 +168,7 @@ function* obtainSlot<M>(
   if (code.length !== length) throw new TypeError(`Cannot keep code: engine "${engine.id}" transferred it away`);
   const { module, from, reason, unwritten } = obtained;
   const digest = toHex(codeDigest);
-  // A synchronous lookup may have been faster: memory gives one module for a code.
+  // A synchronous lookup may have been faster: memory returns one module for the same code.
   const found = memory.get(digest);
   const slot = found && isKept(context, found)
     ? { ...found, code }
@@ -177,7 +181,7 @@ function wrongDigest(given: string, actual: string): TypeError {
   return new TypeError(`Cannot use digest ${given}: the SHA-256 of the code is ${actual}`);
 }
 
-/** Where the entry of a code is. */
+/** Address of the code's entry. */
 function* addressOf<M>({ engine, identity, platform }: Context<M>, codeDigest: Bytes): Operation<Address> {
   identity.digest ??= yield* idDigest(platform, engine.id);
   return yield* addressIn(platform, engine.id, codeDigest, identity.digest);

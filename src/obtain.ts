@@ -12,17 +12,17 @@ import { CacheError, isGone } from "./errors.ts";
 import type { Slot } from "./memory/memory_tier.ts";
 import type { Bytes, Lock } from "./platform/platform.ts";
 
-/** What a module is obtained with. */
+/** What a module is obtained from. */
 export interface Work<M> {
   /** The cache. */
   readonly context: Context<M>;
   /** Its disk side. */
   readonly storage: Storage;
-  /** The code, a copy of ours. */
+  /** The code, our own copy. */
   readonly code: Bytes;
   /** Where its entry is. */
   readonly address: Address;
-  /** The step that compiles the code; begun already where no artifact can save it. */
+  /** The step that compiles the code; already begun if no artifact can save it. */
   readonly compile: Effect<M>;
 }
 
@@ -32,7 +32,7 @@ export interface Obtained<M> {
   readonly module: M;
   /** Where it came from. */
   readonly from: Exclude<Provenance, "memory">;
-  /** Why not from a faster place. */
+  /** Why no faster source was used. */
   readonly reason?: string;
   /** Which lookups can still write its entry. */
   readonly unwritten?: Slot<M>["unwritten"];
@@ -40,11 +40,11 @@ export interface Obtained<M> {
 
 /** Why the disk gave no module. */
 interface Miss extends Omit<Obtained<never>, "module"> {
-  /** None stands there, or a proven-bad one: an entry may be written. */
+  /** Whether an entry may be written: there is none, or a damaged one. */
   readonly mayWrite: boolean;
 }
 
-/** Gets a module from the disk or the engine, and keeps it on the disk. */
+/** Gets a module from the disk or from the engine, and writes its entry. */
 export function* obtain<M>(work: Work<M>): Operation<Obtained<M>> {
   const { address, context: { engine, report }, storage: { directory } } = work;
   const refusal = directory.mustNotRead ??
@@ -53,7 +53,7 @@ export function* obtain<M>(work: Work<M>): Operation<Obtained<M>> {
   return yield* (keepsCode(engine) ? obtainByCode(work) : obtainByArtifact(work));
 }
 
-/** The artifact is the code: waiting for another's compile or reading the copy back would only cost time. */
+/** For engines that store the code: waiting for another's compile, or reading the copy back, would only cost time. */
 function* obtainByCode<M>(work: Work<M>): Operation<Obtained<M>> {
   const { address: { key }, code, context: { report }, storage: { behind, directory } } = work;
   yield* perform(behind.settle(key));
@@ -66,7 +66,7 @@ function* obtainByCode<M>(work: Work<M>): Operation<Obtained<M>> {
   return obtained;
 }
 
-/** Compiles code of which a copy stands in the directory. */
+/** Compiles code that has an entry. */
 export function* fromCopy<M>(compile: Effect<M>): Operation<Obtained<M>> {
   return { module: yield* perform(compile), from: "disk", reason: "the engine keeps code: compiled from it" };
 }
@@ -78,7 +78,7 @@ function* obtainByArtifact<M>(work: Work<M>): Operation<Obtained<M>> {
   if (!first.mayWrite || isRefused(directory.mustNotWrite, report)) return yield* compiled(work, first);
   const lock = yield* takeLock(work);
   try {
-    // Whoever held the lock before may have published meanwhile.
+    // The previous holder of the lock may have published the entry.
     const second = lock ? yield* load(work) : first;
     if ("module" in second) return second;
     const obtained = yield* compiled(work, second);
@@ -92,14 +92,14 @@ function missed(reason: string, but: Partial<Miss> = {}): Miss {
   return { from: "compiled", reason, mayWrite: true, ...but };
 }
 
-/** A synchronous run had to do without the disk. */
+/** A synchronous run had to skip the disk. */
 const HELD: Partial<Miss> = { mayWrite: false, unwritten: "async" };
 
 function* compiled<M>(work: Work<M>, miss: Miss): Operation<Obtained<M>> {
   return { ...miss, module: yield* perform(work.compile) };
 }
 
-/** Reads an entry and has the engine make a module of it. */
+/** Reads an entry and has the engine deserialize it. */
 function* load<M>(work: Work<M>): Operation<Obtained<M> | Miss> {
   const { address, code, context: { engine, report }, storage: { directory } } = work;
   const found = yield* read(work);
@@ -122,7 +122,7 @@ function* load<M>(work: Work<M>): Operation<Obtained<M> | Miss> {
 /**
  * Reads an entry; every fault is a miss.
  *
- * @param copy The code, where the entry must be a copy of it and need not be read back.
+ * @param copy The code, if the entry must be a copy of it: then it is not read back.
  */
 function* read<M>(work: Work<M>, copy?: Bytes): Operation<Bytes | Miss> {
   const { address, context: { report }, storage: { disk } } = work;
@@ -141,13 +141,13 @@ function* read<M>(work: Work<M>, copy?: Bytes): Operation<Bytes | Miss> {
   return missed(found.message, { from: "recompiled" });
 }
 
-/** Tells whether something must not be done; where that is not the caller's wish, reports why. */
+/** Whether something must not be done. Reports why, unless it is the caller's wish. */
 function isRefused(refusal: Refusal | undefined, report: Context<unknown>["report"]): refusal is Refusal {
   if (refusal?.fault) report(refusal.fault);
   return refusal !== undefined;
 }
 
-/** Takes the lock of a key; every fault means to go on without. */
+/** Takes the lock of a key. After a fault the lookup goes on without it. */
 function* takeLock<M>(work: Work<M>): Operation<Lock | undefined> {
   const { address, context: { counters, report }, storage: { locks } } = work;
   try {
@@ -162,9 +162,9 @@ function* takeLock<M>(work: Work<M>): Operation<Lock | undefined> {
 }
 
 /**
- * Has the engine write a module down, and writes the entry; a failure costs the entry, not the module.
+ * Has the engine serialize a module, and writes the entry. A failure costs the entry, not the module.
  *
- * @returns Who can do it where this run would have to wait.
+ * @returns `"async"` if an asynchronous lookup must do it, because this run would have to wait.
  */
 function* keep<M>(work: Work<M>, module: M): Operation<"async" | undefined> {
   try {
@@ -183,7 +183,7 @@ function* serialize<M>(work: Work<M>, module: M): Operation<Bytes | undefined> {
     if (artifact !== undefined && !isUint8Array(artifact)) {
       throw new TypeError(`Cannot keep artifact: it must be a Uint8Array or undefined, not ${describe(artifact)}`);
     }
-    // It is hashed and written while others run: not from memory that somebody else may change or share.
+    // Copied, because it is hashed and written while other work runs: the engine may change or share its memory.
     return artifact && copyOf(artifact);
   } catch (cause) {
     if (CannotWait.is(cause)) throw cause;
@@ -191,7 +191,7 @@ function* serialize<M>(work: Work<M>, module: M): Operation<Bytes | undefined> {
   }
 }
 
-/** What an engine needs that writes the entry later. */
+/** What an engine needs to write the entry later. */
 function placeOf<M>(work: Work<M>): EntryPlace {
   const { address: { key }, storage: { directory, options } } = work;
   return {
@@ -211,19 +211,22 @@ function placeOf<M>(work: Work<M>): EntryPlace {
   };
 }
 
-/** What is to be written. */
+/** An entry to be written. */
 export interface Writing extends Pick<Work<never>, "address" | "storage"> {
-  /** Counts, and hears of faults. */
+  /** Counters, and where faults are reported. */
   readonly context: Pick<Context<unknown>, "counters" | "report">;
-  /** What the entry holds. */
+  /** Payload of the entry. */
   readonly payload: Bytes;
-  /** That is the code itself. */
+  /** Whether the payload is the code itself. */
   readonly isCode?: boolean;
   /** Why it cannot be written. */
   readonly unable?: CacheError;
 }
 
-/** Publishes an entry where it can; every fault leaves the directory as it was. Does not make it where it is gone. */
+/**
+ * Publishes an entry, if that is possible. Reports a fault; the entry that was there then stays. Does not create a
+ * directory that is gone.
+ */
 export function* write(writing: Writing): Operation<void> {
   try {
     yield* publish(writing);
@@ -253,7 +256,7 @@ function* publish(writing: Writing): Operation<void> {
 
 function* prune({ context: { report }, storage: { limits } }: Writing): Operation<void> {
   try {
-    const pruned = yield* limits.pruneIfDue();
+    const pruned = yield* limits.pruneAlone();
     if (pruned?.fault) report(pruned.fault);
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;

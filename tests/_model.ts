@@ -92,7 +92,7 @@ export interface Explored {
 }
 
 /** Steps that touch nothing that others see. */
-const LOCAL = new Set(["sha256", "begin compile", "begin all", "compile", "serialize", "deserialize", "turn"]);
+const LOCAL = new Set(["sha256", "xxh3", "begin compile", "begin all", "compile", "serialize", "deserialize", "turn"]);
 
 /** The step before a task's first. */
 const START = immediate("start", () => undefined);

@@ -5,7 +5,8 @@ import { ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { decodeHeader, encodeHeader, HEADER_BYTES, MAC_BYTES } from "../src/disk/entry.ts";
+import { XXH3_FROM_BYTES } from "../src/disk/checksum.ts";
+import { decodeHeader, encodeHeader, HEADER_BYTES, MAC_BYTES, SEALED_BYTES } from "../src/disk/entry.ts";
 import {
   bothWays,
   bytes,
@@ -142,6 +143,22 @@ bothWays(
       assertEquals(seen, ["artifact of hello"]);
     }),
 );
+
+bothWays("a large payload under a secret is never trusted for its XXH3", (resolve) =>
+  inDirectory(async (directory) => {
+    const size = XXH3_FROM_BYTES + 1;
+    const large = Object.assign(new TextEngine("large"), { serialize: () => new Uint8Array(size).fill(7) });
+    const cache = new ModuleCache<TextModule>({ engine: large, directory, secret, onWarning: () => {} });
+    await resolve(cache, bytes("hello"));
+    const entry = readFileSync(onlyEntry(directory));
+    assertEquals(entry.subarray(120, SEALED_BYTES), entry.subarray(120, SEALED_BYTES).fill(0));
+    cache.clearMemory();
+    assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
+    entry[entry.length - 1]! ^= 1;
+    writeFileSync(onlyEntry(directory), entry);
+    cache.clearMemory();
+    assertStrictEquals((await resolve(cache, bytes("hello"))).from, "recompiled");
+  }));
 
 bothWays("entries of the host engine are signed too", (resolve) =>
   inDirectory(async (directory) => {

@@ -1,15 +1,15 @@
 // On-disk format of an entry, version 1. Pure: bytes to header and back.
 //
-//   0  magic, 8 bytes             24  SHA-256 of the code             120  zeros
+//   0  magic, 8 bytes             24  SHA-256 of the code             120  XXH3-128 of the payload, or zeros
 //   8  format version, u32        56  SHA-256 of the engine's id      136  SHA-256 of the bytes before it, the seal
 //  12  flags, u32                 88  SHA-256 of the payload          168  payload, to the end of the file
 //  16  payload length, u64
 //
-// In an entry that is signed, 32 bytes come between seal and payload: HMAC-SHA-256 of the header with its seal.
+// In a signed entry, 32 bytes come between seal and payload: HMAC-SHA-256 of the header with its seal.
 //
-// Numbers are little-endian. Seal and HMAC cover the header and, through the digests in it, the payload: a header can be
-// trusted without reading what follows. The payload is checked by whichever of its two digests costs less; under an HMAC
-// by SHA-256 alone, for XXH3 finds damage and not malice.
+// Numbers are little-endian. Seal and HMAC cover the header and, through the digests in it, the payload: a header can
+// be trusted without reading what follows. The payload is checked by whichever of its two digests costs less; under an
+// HMAC by SHA-256 alone, because XXH3 finds damage, not malice.
 
 import { toUtf8 } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
@@ -24,16 +24,15 @@ export const HEADER_BYTES = 168;
 export const SEALED_BYTES = 136;
 
 const MAGIC = toUtf8("WASM-MC\n");
-/** Earlier writers of this version put an XXH3-128 of the payload at 120. */
 const FLAG_XXH3 = 1;
 const FLAG_SIGNED = 2;
 
 /** Length of the HMAC of a signed entry, bytes. */
 export const MAC_BYTES = 32;
 
-/** What a header says. */
+/** Fields of a header. */
 export interface Header {
-  /** SHA-256 of the code that the artifact came from. */
+  /** SHA-256 of the code that the artifact was made from. */
   readonly codeDigest: Uint8Array;
   /** SHA-256 of the engine's id. */
   readonly engineDigest: Uint8Array;
@@ -41,30 +40,33 @@ export interface Header {
   readonly payloadLength: number;
   /** SHA-256 of the payload. */
   readonly payloadSha256: Uint8Array;
+  /** XXH3-128 of the payload, if the writer computed it. */
+  readonly payloadXxh3?: Uint8Array;
   /** Whether an HMAC follows. */
   readonly isSigned: boolean;
 }
 
-/** Encodes a header, all but the seal. */
+/** Encodes a header without its seal. */
 export function encodeHeader(header: Header): Bytes {
   const bytes = new Uint8Array(SEALED_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
   view.setUint32(8, FORMAT_VERSION, true);
-  view.setUint32(12, header.isSigned ? FLAG_SIGNED : 0, true);
+  view.setUint32(12, (header.payloadXxh3 ? FLAG_XXH3 : 0) | (header.isSigned ? FLAG_SIGNED : 0), true);
   view.setBigUint64(16, BigInt(header.payloadLength), true);
   bytes.set(header.codeDigest, 24);
   bytes.set(header.engineDigest, 56);
   bytes.set(header.payloadSha256, 88);
+  if (header.payloadXxh3) bytes.set(header.payloadXxh3, 120);
   return bytes;
 }
 
 /**
- * Decodes a header without trusting it: the seal is for the caller to check.
+ * Decodes a header without trusting it: the caller checks the seal.
  *
  * @param bytes Start of the file.
  * @param size Length of the file, bytes.
- * @returns The header, or what is wrong with it.
+ * @returns The header, or a text that says what is wrong with it.
  */
 export function decodeHeader(bytes: Bytes, size: number): Header | string {
   if (bytes.length < HEADER_BYTES) return "it is shorter than a header";
@@ -84,6 +86,7 @@ export function decodeHeader(bytes: Bytes, size: number): Header | string {
     payloadLength,
     isSigned,
     payloadSha256: bytes.subarray(88, 120),
+    ...(flags & FLAG_XXH3 ? { payloadXxh3: bytes.subarray(120, 136) } : {}),
   };
 }
 

@@ -5,58 +5,60 @@ import type { Directory } from "./directory.ts";
 import { type Effect, immediate, type Operation, perform } from "../effect.ts";
 import { CacheError, ioFault, isGone, isMissing } from "../errors.ts";
 import type { Locks } from "./locks.ts";
-import type { Files, Lock, Platform } from "../platform/platform.ts";
+import type { Files, Platform } from "../platform/platform.ts";
 import { HOUR_MS, Prune, type PrunePlan, type PruneResult } from "./prune.ts";
 
-/** What the limits are made of. */
+/** Parts of the limits. */
 export interface LimitsParts {
   /** What the runtime offers. */
   readonly platform: Platform;
   /** Its files. */
   readonly files: Files;
-  /** What is kept within limits. */
+  /** The directory that is kept within the limits. */
   readonly directory: Directory;
   /** Its locks. */
   readonly locks: Locks;
-  /** Bytes of all entries. */
+  /** Most bytes of all entries. */
   readonly maxBytes: number;
-  /** Time since an entry was last used, ms. */
+  /** How long an entry may go unused, ms. */
   readonly maxAgeMs: number;
 }
 
-/** What a prune did, and the first fault that left something where it was. */
+/** Result of a prune, and the first fault that left something in place. */
 export interface Pruned extends PruneResult {
   /** The fault. */
   readonly fault?: CacheError;
 }
 
-/** What came of writing within the limits. */
+/** Result of a write within the limits. */
 export interface Written {
-  /** `false` where there is no room before another process has made some, which it is just doing: nothing was written then. */
+  /**
+   * `false` if there is no room until another process, which is pruning now, has made some. Nothing was written then.
+   */
   readonly isWritten: boolean;
-  /** The first fault that left something where it was. */
+  /** The first fault that left something in place. */
   readonly fault?: CacheError;
 }
 
-/** What a cache may add before it prunes, of the limit: a quarter of what a prune leaves free. */
+/** Share of the limit that a cache may add before it prunes: a quarter of what a prune leaves free. */
 const SHARE = 1 / 20;
 
-/** After so long a write waits for a prune: programs that end at once never come to one behind their lookups. */
+/** After this long a write waits for a prune: programs that end at once never get to one in the background. */
 const DAY_MS = 24 * HOUR_MS;
 
-/** The file whose time is that of the last prune. */
+/** The file whose time is the time of the last prune. */
 const STAMP = /^pruned$/;
 
-/** The limits of a directory, kept. */
+/** Keeps a directory within its limits. */
 export class Limits {
   readonly #parts: LimitsParts;
-  /** When the directory was last pruned, as far as this cache knows; it looks when it first writes. */
+  /** When the directory was last pruned, as far as this cache knows; read at its first write. */
   #prunedMs: number | undefined;
-  /** Bytes that this cache wrote. */
+  /** Bytes that this cache has written. */
   #writtenBytes = 0;
   /** Bytes that it is writing. */
   #underWayBytes = 0;
-  /** Of those written: what its last prune has seen. */
+  /** Bytes written that its last prune has seen. */
   #prunedBytes = 0;
   /** Length of the last entry. */
   #lastBytes = 0;
@@ -67,27 +69,29 @@ export class Limits {
     this.#parts = parts;
   }
 
-  /** Bytes of all entries, and of the largest. */
+  /** Most bytes of all entries, and of one. */
   get maxBytes(): number {
     return this.#parts.maxBytes;
   }
 
-  /** Tells whether to prune now, behind the caller: the last was long ago, or the next write might have to wait for one. */
+  /**
+   * Whether to prune now, in the background: the last prune was long ago, or the next write might have to wait for one.
+   */
   get isDue(): boolean {
     return this.#prunedMs !== undefined && !(this.#isSince(HOUR_MS) && this.#fits(this.#lastBytes));
   }
 
   /**
-   * Has bytes written: at once where they are within this cache's share, and else after a prune that makes room for them.
+   * Runs a write: at once if it is within this cache's share, otherwise after a prune that makes room for it.
    *
-   * @param write Makes a new file of that many bytes.
-   * @throws {CacheError} `LIMIT` where there can be no room, `IO` where that cannot be known; what the write throws.
+   * @param write Creates a new file of that many bytes.
+   * @throws {CacheError} `LIMIT` when there is no room, `IO` when that cannot be determined; and the write's own error.
    */
   *writeWithin(bytes: number, write: () => Operation<void>): Operation<Written> {
     if (bytes > this.maxBytes) throw this.#noRoom(`its ${bytes} bytes are more than maxDiskBytes, ${this.maxBytes}`);
     this.#prunedMs ??= yield* this.#readStamp();
     const endTurn = this.#mayAdd(bytes) ? undefined : yield* perform(this.#turn());
-    // A prune may have been in between.
+    // Another write may have pruned meanwhile.
     const mayAdd = this.#mayAdd(bytes);
     this.#underWayBytes += bytes;
     try {
@@ -103,9 +107,9 @@ export class Limits {
     }
   }
 
-  /** Makes room for what is under way. */
+  /** Makes room for the writes under way. */
   *#makeRoom(): Operation<Written> {
-    const pruned = yield* this.#pruneAlone(this.#underWayBytes);
+    const pruned = yield* this.#pruneFor(this.#underWayBytes);
     if (!pruned) return { isWritten: this.#fits() };
     if (pruned.bytes + this.#unseenBytes > this.maxBytes) {
       throw this.#noRoom(pruned.fault?.message ?? "it is full of files being written");
@@ -114,40 +118,40 @@ export class Limits {
   }
 
   /**
-   * Prunes where that is due, unless another process is at it.
+   * Prunes behind a caller, unless another process is pruning, or has pruned since when only the time made it due.
    *
    * @returns What was done, if anything.
    * @throws {CacheError} `IO` when it cannot be known what is there.
    */
-  *pruneIfDue(): Operation<Pruned | undefined> {
+  *pruneAlone(): Operation<Pruned | undefined> {
     const endTurn = yield* perform(this.#turn());
     try {
-      return this.isDue ? yield* this.#pruneAlone() : undefined;
+      return yield* this.#pruneFor(0);
     } finally {
       endTurn();
     }
   }
 
-  /** Prunes, unless another process is at it, or was when only the time made it due. */
-  *#pruneAlone(room = 0): Operation<Pruned | undefined> {
-    const { locks } = this.#parts;
-    const lock = yield* this.#tryLock();
-    if (!lock && locks.areThere) return undefined;
+  /** @param room Bytes that are to be written next. */
+  *#pruneFor(room: number): Operation<Pruned | undefined> {
+    const lock = yield* this.#parts.locks.tryLock("prune");
+    if (!lock) return undefined;
     try {
+      // Only the time made it due, and others may have been faster.
       if (this.#fits(this.#lastBytes)) {
         this.#prunedMs = yield* this.#readStamp();
         if (this.#isSince(HOUR_MS)) return undefined;
       }
       return yield* this.prune({ room });
     } finally {
-      lock?.release();
+      lock.release();
     }
   }
 
   /**
    * Prunes now.
    *
-   * @returns What was done, or would be, and the first fault that left something where it was.
+   * @returns What was done, or would be, and the first fault that left something in place.
    * @throws {CacheError} `IO` when it cannot be known what is there.
    */
   *prune({ room = 0, isDryRun = false }: Partial<PrunePlan> = {}): Operation<Pruned> {
@@ -177,15 +181,15 @@ export class Limits {
     return this.#unseenBytes + moreBytes <= SHARE * this.maxBytes;
   }
 
-  /** A time to come is of a wrong clock, and as good as none. */
+  /** A time in the future comes from a wrong clock and counts as long ago. */
   #isSince(ageMs: number): boolean {
     return Math.abs(this.#parts.platform.now() - this.#prunedMs!) <= ageMs;
   }
 
-  /** When the directory was last pruned; long ago where there is no file that says so. */
+  /** When the directory was last pruned; `-Infinity` if there is no file that says so. */
   *#readStamp(): Operation<number> {
     const { directory, files } = this.#parts;
-    // Never through a link. Not waited for, which would take Deno 300 µs for what takes 20.
+    // Never through a link. Synchronous: waiting would take Deno 300 µs instead of 20.
     const { sync } = files.listFiles(directory.root, STAMP);
     try {
       const [stamp] = yield* perform(immediate("list", sync));
@@ -196,7 +200,7 @@ export class Limits {
     }
   }
 
-  /** Says that the directory was pruned just now; gives the fault where it cannot. */
+  /** Records that the directory has just been pruned. Returns the fault if it cannot. */
   *#stamp(): Operation<CacheError | undefined> {
     const { directory } = this.#parts;
     const path = `${directory.root}/pruned`;
@@ -209,17 +213,7 @@ export class Limits {
     }
   }
 
-  /** The lock saves work: without it, two prunes at once do no harm. */
-  *#tryLock(): Operation<Lock | undefined> {
-    try {
-      return yield* this.#parts.locks.tryLock("prune");
-    } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
-      return { release() {} };
-    }
-  }
-
-  /** What prunes does so one after another: all at once they would ask for more room than there can be. A synchronous run does not wait. */
+  /** Prunes take turns: at once they would ask for more room than there can be. A synchronous run does not wait. */
   #turn(): Effect<() => void> {
     return {
       name: "turn",

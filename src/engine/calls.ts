@@ -1,4 +1,4 @@
-// Calls to an engine as effects: which member serves which kind of run, and what a promise means in a synchronous one.
+// Calls to an engine as effects: which member serves which kind of run, and what a promise means in a synchronous run.
 
 import { CannotWait, type Effect, isPromise } from "../effect.ts";
 import type { Engine } from "./engine.ts";
@@ -6,7 +6,7 @@ import type { Bytes } from "../platform/platform.ts";
 
 export type { Bytes };
 
-/** Checks what a user gave as an engine. */
+/** Checks the option `engine`. */
 export function checkEngine(engine: unknown): void {
   const given = (engine ?? {}) as Partial<Engine<unknown>>;
   if (typeof given.id !== "string" || given.id === "") {
@@ -31,15 +31,15 @@ export function checkEngine(engine: unknown): void {
   }
 }
 
-/** Serializes to the code itself: what the host engine does, and what {@linkcode keepsCode} knows it by. */
+/** Serializes to the code itself, as the host engine does; {@linkcode keepsCode} recognizes engines by it. */
 export function codeAsArtifact(_module: unknown, code: Bytes): Bytes {
   return code;
 }
 
 /**
- * Tells whether an engine's artifact is the code and reading it back the compile: the disk then saves no compile, so that
- * no lock is taken, writes go behind the caller's back, and no copy is read while the code is at hand. An engine that
- * replaces a member of the host engine's is not one of these.
+ * Whether an engine's artifact is the code, and reading it back a compile. The disk then saves no compile, so lookups
+ * take no lock, write in the background, and read no copy of code they were given. An engine that replaces a member of
+ * the host engine is not one of these.
  */
 export function keepsCode(engine: Engine<unknown>): boolean {
   return engine.serialize === codeAsArtifact && engine.deserialize === engine.compile;

@@ -1,24 +1,24 @@
-// What the environment variables of `register` say.
+// Settings of `register`, from environment variables.
 
 import { absolute, defaultDirectory, variable } from "./program.ts";
 
-/** How a registered process caches. */
+/** Settings of a registered process. */
 export interface Settings {
-  /** What compiles. */
+  /** Which engine compiles. */
   readonly engine: "auto" | "host" | "v8";
-  /** Where entries are kept, where somebody said so. */
+  /** The directory, if one was named. */
   readonly directory?: string;
-  /** Where they are kept where an engine makes that pay and nobody said so. */
+  /** The directory if none was named and the engine makes the disk pay. */
   readonly usualDirectory?: string;
-  /** Bytes of all entries. */
+  /** Most bytes of all entries. */
   readonly maxDiskBytes?: number;
-  /** Length of code from which on it is looked up, bytes. */
+  /** Least length of code that is looked up, bytes. */
   readonly minBytes: number;
   /** Writes nothing to the directory. */
   readonly readOnly: boolean;
   /** File with the secret that entries are signed with. */
   readonly secretFile?: string;
-  /** Faults of the cache throw out of the program's calls. */
+  /** Faults of the cache throw from the program's calls. */
   readonly strict: boolean;
   /** Prints a line for each lookup. */
   readonly traces: boolean;
@@ -30,12 +30,15 @@ const MIN_BYTES = 4096;
 const ENGINES: Record<string, Settings["engine"]> = { auto: "auto", host: "host", v8: "v8" };
 const FLAGS: Record<string, boolean> = { 1: true, true: true, 0: false, false: false };
 
-/** Whether nothing shall be cached: `WASM_CACHE=off`. */
+/** Whether caching is switched off: `WASM_CACHE=off`. */
 export function isOff(): boolean {
   return variable("WASM_CACHE") === "off";
 }
 
-/** Reads the variables, once: a program may change them, and its working directory. What makes no sense is left out, and said. */
+/**
+ * Reads the variables once: a program may change them, and its working directory. Invalid values are ignored and
+ * reported.
+ */
 export function readSettings(): Settings {
   const oneOf = <T>(name: string, meanings: Record<string, T>) =>
     parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined);
@@ -71,11 +74,11 @@ export function say(...line: unknown[]): void {
   try {
     console.error(`wasm-module-cache: ${line.join(": ")}`);
   } catch {
-    // Not everything that is thrown has a text, and the console is the program's.
+    // A thrown value may have no text, and the console is the program's.
   }
 }
 
-/** Prints a line about a lookup, or why there was none, where the user wants to see them. */
+/** Prints a line about a lookup, or why there was none, if lookups are traced. */
 export function trace({ traces }: Pick<Settings, "traces">, ...line: unknown[]): void {
   if (traces) say(...line);
 }

@@ -1,14 +1,14 @@
-// Which arguments of the calls are code that is worth a lookup; all others are the runtime's own business, down to the
+// Which arguments of the calls are code that is worth a lookup. All others are left to the runtime, including the
 // errors.
 
 import { isBytes, isDataView, isFixed, viewOf } from "../bytes.ts";
 
 /**
- * Looks at an argument by its internal slots, as the runtime does, whatever properties were put on it.
+ * Reads an argument by its internal slots, as the runtime does, whatever its properties.
  *
  * @param minBytes Length from which on a lookup is worth it.
- * @returns The bytes where they lie; `undefined` for what is small, shared, resizable, detached, a DataView (which
- * V8 refuses), or no bytes.
+ * @returns A view of the bytes; `undefined` if they are few, shared, resizable, detached, a DataView (which V8
+ * rejects), or not bytes.
  */
 export function worthwhile(code: unknown, minBytes: number): Uint8Array<ArrayBuffer> | undefined {
   if (typeof code !== "object" || !isBytes(code) || isDataView(code)) return undefined;
@@ -21,21 +21,24 @@ export function worthwhile(code: unknown, minBytes: number): Uint8Array<ArrayBuf
   }
 }
 
-/** What this file and the runtimes read of a response; an object that has one of its own may tell them different things. */
+/**
+ * Properties of a response that this file and the runtimes read. An object that overrides one may show them different
+ * values.
+ */
 const READ = ["body", "bodyUsed", "headers", "ok", "status", "then", "type", "url"];
 
-/** Whether a value is a promise that can be waited for without anybody noticing. */
+/** Whether a value is a promise that can be awaited unobserved. */
 export function isPlainPromise(value: unknown): value is Promise<unknown> {
   return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Promise.prototype &&
     !["constructor", "then"].some((name) => Object.hasOwn(value, name));
 }
 
 /**
- * Whether a response is one of WebAssembly that no runtime refuses: what they take beyond that (on Bun and Deno a type in
- * capitals) differs, and what they say of others too.
+ * Whether every runtime accepts a response as WebAssembly. They differ in what else they accept (Bun and Deno a type in
+ * capitals), and in their errors.
  */
 export function isWorthwhile(response: unknown, minBytes: number): response is Response {
-  // Node loads its fetch when the globals are touched: not before there is an object that may be a response.
+  // Node loads its fetch when the globals are touched: only once there is an object that may be a response.
   if (typeof response !== "object" || response === null) return false;
   try {
     return isUntouched(response) && isOfWasm(response, minBytes);

@@ -1,22 +1,22 @@
-// The worker's side of what passes between it and whoever started it. With its imports it lies in this folder, which is all
-// that Deno must be allowed to read to start one.
+// The worker's own side. It imports nothing outside this folder: that is all that Deno must be allowed to read to start a
+// worker.
 
 /** The port of a worker. */
 export interface WorkerPort {
-  /** Posts a message to whoever started the worker. */
+  /** Posts a message to the worker's starter. */
   post(message: unknown, transfer: ArrayBuffer[]): void;
-  /** Sets what is done with messages; those that came before wait for it. */
+  /** Sets the handler of messages. Earlier messages wait for it. */
   listen(listener: (data: unknown) => void): void;
-  /** Takes no more messages: the worker ends when it has nothing else to do. What it has posted arrives. */
+  /** Closes the port: the worker ends when it has nothing else to do. Messages already posted arrive. */
   close(): void;
 }
 
-/** The part of the globals that is not the same everywhere. */
+/** Globals that differ between runtimes. */
 interface Globals {
   postMessage?(message: unknown, transfer: ArrayBuffer[]): void;
   addEventListener?(type: "message", listener: (event: MessageEvent) => void): void;
   removeEventListener?(type: "message", listener: (event: MessageEvent) => void): void;
-  /** Of Deno's workers; Bun's end without a listener. */
+  /** In Deno's workers; Bun's end without a listener. */
   close?(): void;
 }
 

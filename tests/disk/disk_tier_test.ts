@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
+import { XXH3_FROM_BYTES } from "../../src/disk/checksum.ts";
 import { openContext, type Storage } from "../../src/context.ts";
 import { perform, runAsync } from "../../src/effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES } from "../../src/disk/entry.ts";
@@ -222,10 +223,10 @@ bothWays(
 );
 
 bothWays(
-  "damage of a large payload is found",
+  "a large payload is checked by XXH3 or SHA-256, and its damage found",
   (resolve) =>
     inDirectory(async (directory) => {
-      const size = 16 * 1024 * 1024 + 5;
+      const size = XXH3_FROM_BYTES + 5;
       const engine: Engine<number> = {
         id: "large",
         compile: ([first]) => first!,
