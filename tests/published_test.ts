@@ -248,12 +248,15 @@ test("the V8 engine of both npm forms makes machine code, which a later process 
 
 test("an install has the core alone, in 2 MB at most", missing(bun), async () => {
   await installed("npm", "bun", [...bun![1], "add"]);
-  await installed("jsr", "core");
+  await installed("npm", "core");
   for (const project of ["bun", "core"]) {
     const { names, bytes } = contentOf(project);
     assertEquals(names, ["@wasm", "http-cache-semantics", "quick-lru"], project);
     assert(bytes <= 2 * 1024 * 1024, `${project}: ${bytes} bytes`);
   }
+  // JSR takes every package that an import names.
+  await installed("jsr", "jsr-core");
+  assertEquals(contentOf("jsr-core").names, ["@wasm", "hash-wasm", "http-cache-semantics", "quick-lru"]);
   for (const entry of ["", "/binaryen", "/wat"]) {
     const { stdout } = await deno("info", "--json", `jsr:@wasm/module-cache${entry}`);
     assertEquals(/binaryen@|wabt@/.test(JSON.stringify(JSON.parse(stdout).npmPackages)), false, stdout);
