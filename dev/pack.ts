@@ -22,6 +22,9 @@ const DOWNLOADED = /(?:\.\.\/)+[^"\s]*\/npm\/[^/"\s]+\//g;
 /** Where other files of the package are loaded from: bundled, they would be loaded with those that load them. */
 const LAZY = { "./backend.ts": "./backend.js", "./load/loader.ts": "./loader.js" };
 
+/** What the bundler makes of a literal `require`, which the bundlers of users must see. */
+const HIDDEN_REQUIRE = '__require("./backend';
+
 /**
  * Makes the package.
  *
@@ -57,7 +60,15 @@ async function bundle(config: string, target: string, packages: string[]): Promi
   await Deno.writeTextFile(`${inputs}/core.ts`, all.map((path) => `export * from "${ROOT}/${path}.ts";\n`).join(""));
   await Deno.writeTextFile(`${inputs}/register.ts`, `export * from "${ROOT}/register.ts";\n`);
   const external = [...Object.keys(LAZY), ...packages.flatMap((name) => [name, `${name}/*`])];
-  const options = ["--config", config, "--no-lock", "--sourcemap=linked", "--outdir", `${target}/lib`];
+  const options = [
+    "--config",
+    config,
+    "--no-lock",
+    "--sourcemap=linked",
+    "--platform=browser",
+    "--outdir",
+    `${target}/lib`,
+  ];
   const flags = external.map((name) => `--external=${name}`);
   await checked("bundle", ...options, ...flags, "--code-splitting", `${inputs}/core.ts`, `${inputs}/register.ts`);
   for (const path of PROGRAMS) await checked("bundle", ...options, ...flags, `${ROOT}/${path}.ts`);
@@ -79,7 +90,8 @@ async function linkFiles(target: string): Promise<void> {
   await Deno.mkdir(`${target}/v8`);
   await Deno.writeTextFile(`${target}/v8/engine.js`, `export * from "../lib/engine.js";\n`);
   for await (const { name } of Deno.readDir(`${target}/lib`)) {
-    const text = (await Deno.readTextFile(`${target}/lib/${name}`)).replace(DOWNLOADED, "npm:");
+    const text = (await Deno.readTextFile(`${target}/lib/${name}`))
+      .replace(DOWNLOADED, "npm:").replace(HIDDEN_REQUIRE, HIDDEN_REQUIRE.slice(2));
     const replaced = Object.entries(LAZY).reduce((text, [from, to]) => text.replaceAll(`"${from}"`, `"${to}"`), text);
     await Deno.writeTextFile(`${target}/lib/${name}`, replaced);
   }

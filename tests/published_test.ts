@@ -303,20 +303,25 @@ test("register serves in a bundle of Deno's", options, async () => {
   await assertServed([process.execPath, "run", "-A", "--no-lock"], `${folder}/deno.mjs`);
 });
 
+/** Programs to bundle: with the files of this tree, which are those of JSR, and with the npm form. */
+const inputs = () =>
+  Object.entries({ jsr: `${TREE}/register.ts`, npm: "@wasm/module-cache/register" })
+    .map(([form, register]) => [form, written(`${form}/input.mjs`, `import "${register}";\n${FIVE_AT_ONCE}`)] as const);
+
 test("register serves in bundles of esbuild's, of both kinds", missing(node), async () => {
-  const input = written("input.mjs", `import "${TREE}/register.ts";\n${FIVE_AT_ONCE}`);
-  const outputs = ["cjs", "esm"].map((format) => ({
-    format,
-    outfile: join(folder, `esbuild.${format === "esm" ? "mjs" : "cjs"}`),
-  }));
+  const outputs = inputs().flatMap(([form, input]) =>
+    ["cjs", "esm"].map((format) => ({
+      entryPoints: [input],
+      format,
+      outfile: `${folder}/esbuild-${form}.${format === "esm" ? "mjs" : "cjs"}`,
+    }))
+  );
   const build = written(
     "build.mjs",
     `
     import { build, stop } from ${JSON.stringify(pathToFileURL(`${ROOT}/node_modules/esbuild-wasm/lib/main.js`).href)};
     for (const output of ${JSON.stringify(outputs)}) {
-      await build({ entryPoints: [${
-      JSON.stringify(input)
-    }], bundle: true, platform: "node", logLevel: "error", ...output });
+      await build({ bundle: true, platform: "node", logLevel: "error", ...output });
     }
     stop?.();
   `,
@@ -327,13 +332,15 @@ test("register serves in bundles of esbuild's, of both kinds", missing(node), as
 });
 
 test("register serves in bundles of Bun's", missing(bun), async () => {
-  const input = written("bun.mjs", `import "${TREE}/register.ts";\n${FIVE_AT_ONCE}`);
-  for (const [format, [, command]] of [["esm", bun!], ...(node ? [["cjs", node] as const] : [])] as const) {
-    const output = `${folder}/bun.${format}.${format === "esm" ? "mjs" : "cjs"}`;
-    const args = [input, `--format=${format}`, `--target=${format === "esm" ? "bun" : "node"}`, `--outfile=${output}`];
-    const { code, stderr } = await runScript(bun![1], "build", args, {}, folder);
-    assertStrictEquals(code, 0, stderr);
-    await assertServed(command, output);
+  for (const [form, input] of inputs()) {
+    for (const [format, [, command]] of [["esm", bun!], ...(node ? [["cjs", node] as const] : [])] as const) {
+      const output = `${folder}/bun-${form}.${format === "esm" ? "mjs" : "cjs"}`;
+      const target = format === "esm" ? "bun" : "node";
+      const args = [input, `--format=${format}`, `--target=${target}`, `--outfile=${output}`];
+      const { code, stderr } = await runScript(bun![1], "build", args, {}, folder);
+      assertStrictEquals(code, 0, stderr);
+      await assertServed(command, output);
+    }
   }
 });
 

@@ -74,7 +74,7 @@ const MAX_RUNS = 2;
 
 /** The package's own worker. A CommonJS bundle has no URL of its own, and other bundles have no file at this one. */
 function ownWorker(): URL | undefined {
-  const { url } = import.meta as { url?: string };
+  const url = import.meta.url as string | undefined;
   return url === undefined ? undefined : new URL(`./optimize_worker${url.endsWith(".js") ? ".js" : ".ts"}`, url);
 }
 

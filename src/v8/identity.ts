@@ -53,7 +53,7 @@ function isSingleExecutable(): boolean {
 
 /** Path of what runs as processes of their own, where it is there; the published form is JavaScript. */
 export function processPath(): string | undefined {
-  const { url } = import.meta as { url?: string };
+  const url = import.meta.url as string | undefined;
   if (!url?.startsWith("file:")) return undefined;
   const ending = url.endsWith(".ts") ? "ts" : "js";
   const path = builtin("node:url").fileURLToPath(new URL(`./process_main.${ending}`, url));
