@@ -159,7 +159,9 @@ function openStorage<M>(
   const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
   const { maxBytes } = limits;
   const disk = new DiskTier({ platform, files, directory, housekeeping, secret, isNative, maxBytes });
-  const shared = { secret, maxDiskBytes: limits.maxBytes, maxDiskAgeMs: limits.maxAgeMs };
+  const memory = memoryLimits(options);
+  const maxMemoryBytes = memory.maxEntries === 0 ? 0 : memory.maxBytes;
+  const shared = { secret, maxDiskBytes: limits.maxBytes, maxDiskAgeMs: limits.maxAgeMs, maxMemoryBytes };
   return { directory, locks, disk, housekeeping, behind: new WriteBehind(), options: shared };
 }
 

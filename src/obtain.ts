@@ -194,11 +194,6 @@ function placeOf<M>(work: StoredWork<M>): EntryPlace {
       runSync(directory.makeFolders());
       runSync(directory.secure());
     },
-    read: () => {
-      const found = runSync(read(work));
-      return "mayWrite" in found ? undefined : found;
-    },
-    write: (artifact) => runSync(write({ ...work, payload: copyOf(artifact) })),
   };
 }
 

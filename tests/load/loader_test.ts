@@ -19,7 +19,7 @@ import { type Context, openContext, type Storage } from "../../src/context.ts";
 import { pinsOf } from "../../src/load/integrity.ts";
 import { isFresh, policyOf } from "../../src/load/policy.ts";
 import { type Note, Shelf } from "../../src/load/kept.ts";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { type Answer, GZIP, WASM, withServer } from "../_server.ts";
 import { bytes, EMPTY_MODULE, entriesIn, inDirectory, realModule, TextEngine, type TextModule } from "../_tools.ts";
 
