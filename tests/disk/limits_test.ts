@@ -175,6 +175,29 @@ test("caches that write at once add a share each, or an entry for which each mak
   });
 });
 
+test("what a cache writes while it prunes counts as not seen", () =>
+  inDirectory(async (directory) => {
+    many(directory, 100);
+    pruned(directory, 0);
+    const gate = Promise.withResolvers<void>();
+    const platform = withFiles(({ list }) => ({
+      list: (path) => {
+        const effect = list(path);
+        return path.endsWith("/v1") ? { ...effect, async: () => gate.promise.then(effect.async) } : effect;
+      },
+    }));
+    const context = openContext({ engine: new TextEngine(), directory, maxDiskBytes, strict: true }, platform);
+    const { limits } = context.storage as Storage;
+    const pruning = runAsync(limits.prune());
+    for (const code of "1234") await runAsync(lookup(context, bytes(code)));
+    assertEquals([entriesIn(directory).length, limits.isDue], [104, false]);
+    gate.resolve();
+    await pruning;
+    assertStrictEquals(entriesIn(directory).length, LEFT);
+    runSync(lookup(context, bytes("5")));
+    assertStrictEquals(limits.isDue, true);
+  }));
+
 test("two caches on one cold directory both write", async () => {
   await inDirectory(async (directory) => {
     for (let i = 0; i < 10; i++) {
