@@ -273,9 +273,9 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Removes from the directory, now, entries of all engines that were not used for too long, and of the rest the least
-   * recently used, until four fifths of `maxDiskBytes` are left at most; also what writers that died left behind. Writes
-   * have it done by themselves: once an hour, and before this cache has added more than a twentieth of the limit.
+   * Prunes the directory now: removes entries of all engines that have gone unused for `maxDiskAgeMs`; if the rest is
+   * more than four fifths of `maxDiskBytes`, the least recently used down to that; and leftovers of killed processes.
+   * Writes do the same from time to time: see {@linkcode ModuleCacheOptions.maxDiskBytes}.
    *
    * @param options `dryRun` removes nothing and reports what would be removed.
    * @returns What was removed, and what is left.

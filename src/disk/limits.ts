@@ -84,7 +84,7 @@ export class Limits {
   /**
    * Runs a write: at once if it is within this cache's share, otherwise after a prune that makes room for it.
    *
-   * @param write Makes a new file of that many bytes.
+   * @param write Creates a new file of that many bytes.
    * @throws {CacheError} `LIMIT` when there is no room, `IO` when that cannot be determined; and the write's own error.
    */
   *writeWithin(bytes: number, write: () => Operation<void>): Operation<Written> {
