@@ -198,6 +198,40 @@ test("what a cache writes while it prunes counts as not seen", () =>
     assertStrictEquals(limits.isDue, true);
   }));
 
+for (const isSync of [false, true]) {
+  const way = isSync ? "sync" : "async";
+  const look = async (directory: string, platform: Platform) => {
+    const options = { engine: new TextEngine(), directory, maxDiskBytes, strict: true };
+    const looking = lookup(openContext(options, platform), bytes("x"));
+    await (isSync ? runSync(looking) : runAsync(looking));
+  };
+
+  test(`an entry has no room where others' unfinished files take it, ${way}`, () =>
+    inDirectory(async (directory) => {
+      many(directory, 10);
+      const unfinished = `${directory}/v1/tmp/1-${crypto.randomUUID()}`;
+      writeFileSync(unfinished, new Uint8Array(maxDiskBytes - ENTRY_BYTES + 1));
+      const error = await assertRejects(() => look(directory, detectPlatform()), CacheError);
+      assertEquals([error.code, error.path, entriesIn(directory)], ["LIMIT", `${directory}/v1`, []]);
+      // To the byte.
+      writeFileSync(unfinished, new Uint8Array(maxDiskBytes - ENTRY_BYTES));
+      rmSync(`${directory}/v1/pruned`);
+      await look(directory, detectPlatform());
+      assertStrictEquals(entriesIn(directory).length, 1);
+    }));
+
+  test(`a stamp that cannot be looked for costs the entry, ${way}`, () =>
+    inDirectory(async (directory) => {
+      many(directory, 1);
+      pruned(directory, 0);
+      const platform = withFiles(({ listFiles }) => ({
+        listFiles: (path, names) => path.endsWith("/v1") ? failing("EIO") : listFiles(path, names),
+      }));
+      const error = await assertRejects(() => look(directory, platform), CacheError);
+      assertEquals([error.code, error.path, entriesIn(directory).length], ["IO", `${directory}/v1`, 1]);
+    }));
+}
+
 test("two caches on one cold directory both write", async () => {
   await inDirectory(async (directory) => {
     for (let i = 0; i < 10; i++) {
