@@ -1,5 +1,6 @@
 /**
- * [Binaryen](https://github.com/WebAssembly/binaryen)'s optimizer in front of a module cache: run once, its output kept.
+ * [Binaryen](https://github.com/WebAssembly/binaryen)'s optimizer in front of a module cache: runs once, and its output
+ * is stored.
  *
  * @example Optimize once
  * ```ts

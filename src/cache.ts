@@ -273,9 +273,9 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Removes from the directory, now, entries of all engines that were not used for too long, and where the rest is more
-   * than the limit, the least recently used down to four fifths of it; also what writers that died left behind. Writes
-   * do the same by themselves, at most once an hour, or when the room is used up.
+   * Prunes the directory now: removes entries of all engines that have gone unused for `maxDiskAgeMs`; if the rest is
+   * more than four fifths of `maxDiskBytes`, the least recently used down to that; and leftovers of killed processes.
+   * Writes do the same from time to time: see {@linkcode ModuleCacheOptions.maxDiskBytes}.
    *
    * @param options `dryRun` removes nothing and reports what would be removed.
    * @returns What was removed, and what is left.

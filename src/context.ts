@@ -52,7 +52,7 @@ export interface Counters {
   recompiled: number;
   /** Lookups that compiled because there was no entry. */
   compiled: number;
-  /** Lookups that failed: the engine refused the code, or strict mode threw. */
+  /** Lookups that failed: the engine rejected the code, or strict mode threw. */
   failed: number;
   /** Entries written. */
   writes: number;
@@ -98,7 +98,7 @@ export interface Storage {
   readonly disk: DiskTier;
   /** The limits. */
   readonly limits: Limits;
-  /** Writes that nobody waits for. */
+  /** Writes in the background. */
   readonly behind: WriteBehind;
   /** Options that an engine passes on when another process writes entries. */
   readonly options: EntryPlace["options"];

@@ -43,16 +43,19 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   maxCodeBytes?: number;
   /**
-   * How many bytes entries take in the directory, those of all engines and versions together. Where they are more, the
-   * least recently used are removed, down to four fifths. A larger entry is not stored, and one that is there not read.
+   * Limit of the directory: bytes of all entries, of all engines together. A prune removes the least recently used,
+   * down to four fifths of it. Between two prunes each cache adds at most a twentieth, or one larger entry: caches that
+   * write at the same time may exceed the limit until the next prune. An entry larger than the limit is neither
+   * stored nor read.
    *
    * @default {1073741824} 1 GiB
    */
   maxDiskBytes?: number;
   /**
-   * How long an entry stays in the directory without being used, in ms; looked at once an hour, when one is written.
-   * It counts from the later of the file's mtime and ctime: an entry that was just restored stays, even where an image or
-   * an archive set its mtime to 1970. `chmod -R` and `chown -R` renew the ctime, and so the time that is left, as well.
+   * How long an entry may go unused, in ms. Older entries are removed by the pruning that a write starts if the last
+   * prune is more than an hour ago. The time counts from the later of the file's mtime and ctime: an entry that was
+   * just restored stays, even if an image or an archive set its mtime to 1970. `chmod -R` and `chown -R` renew the
+   * ctime, and so restart the time.
    *
    * @default {2592000000} 30 days
    */

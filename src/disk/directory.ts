@@ -171,7 +171,7 @@ export class Directory {
   /**
    * Takes a step that needs the directory. If that is missing, creates it and takes the step again.
    *
-   * @param makeStep Makes the step: paths may be others once links were followed.
+   * @param makeStep Creates the step: paths may differ once links have been followed.
    */
   *within<T>(makeStep: () => Effect<T>): Operation<T> {
     yield* this.secure();

@@ -19,7 +19,7 @@ export interface DiskTierParts {
   readonly files: Files;
   /** Where entries are. */
   readonly directory: Directory;
-  /** Makes room. */
+  /** Limits of the directory. */
   readonly limits: Limits;
   /** Signs entries. */
   readonly secret?: Bytes | CryptoKey;

@@ -14,7 +14,7 @@ export interface Slot<M> {
   readonly digest: string;
   /** Key of the entry. */
   readonly key: string;
-  /** Which lookups can still write its entry: whoever made it must not, or could not without waiting. */
+  /** Which lookups can still write its entry, if the one that compiled it must not, or could not without waiting. */
   readonly unwritten?: "any" | "async";
 }
 

@@ -1,4 +1,4 @@
-// Deno: files and locks by its own API, so that nothing of `node:` has to load. Never prompts for a permission.
+// Deno: files and locks by its own API, so that no `node:` module has to load. Never prompts for a permission.
 
 import { compose, type Effect, immediate, map, type Operation, perform, runSync } from "../effect.ts";
 import { crypto } from "./globals.ts";
@@ -12,7 +12,7 @@ export function denoPlatform(): Platform {
   return { ...webPlatform, name: "deno", files: denoFiles, sha256, hmacSha256 };
 }
 
-/** Web Crypto where there is time: `node:crypto` is no faster once loaded, and takes 30 ms to load. */
+/** Web Crypto in asynchronous runs: `node:crypto` is no faster once loaded, and takes 30 ms to load. */
 function sha256(bytes: Bytes): Effect<Bytes> {
   return { name: "sha256", sync: () => nodeSha256(bytes), async: () => subtleSha256(bytes) };
 }
@@ -21,7 +21,7 @@ function nodeSha256(bytes: Bytes): Bytes {
   return new Uint8Array(nodeCrypto().createHash("sha256").update(bytes).digest());
 }
 
-/** Web Crypto where there is time, as above. */
+/** Web Crypto in asynchronous runs, as above. */
 function hmacSha256(key: Bytes | CryptoKey, bytes: Bytes): Effect<Bytes> {
   const { async } = webPlatform.hmacSha256(key, bytes);
   const { sync } = nativeHmacSha256((key, bytes) => nodeCrypto().createHmac("sha256", key).update(bytes).digest())(
@@ -63,7 +63,7 @@ const denoFiles: Files = {
   }),
   rename: (from, to) => both("rename", () => Deno.renameSync(from, to), () => Deno.rename(from, to)),
   remove,
-  // Deno's own remove takes both: what is removed here was listed as a directory.
+  // Deno's `remove` takes files and directories: what is removed here was listed as a directory.
   removeDirectory: remove,
   readWhole: (path) => both("read", () => Deno.readFileSync(path), () => Deno.readFile(path)),
   touch: (path, modifiedMs) => {
@@ -81,11 +81,11 @@ function resolve(directory: string | URL): string {
   const given = pathOf(directory, isWindows);
   const path = isWindows ? given.replaceAll("\\", "/") : given;
   const isAbsolute = isWindows ? /^([a-z]:)?\//i.test(path) : path.startsWith("/");
-  // Without permission to know the working directory the path stays relative to it: a later chdir then moves the cache.
+  // Without permission to read the working directory the path stays relative: a later chdir then moves the cache.
   return normal(isAbsolute || !isGranted("read", ".") ? path : `${Deno.cwd().replaceAll("\\", "/")}/${path}`);
 }
 
-/** Without `.`, `..`, empty parts and a slash at the end, so that one directory has one name. */
+/** Removes `.`, `..`, empty parts and a trailing slash, so that one directory has one name. */
 function normal(path: string): string {
   const parts: string[] = [];
   for (const part of path.split("/")) {
@@ -96,7 +96,10 @@ function normal(path: string): string {
     parts.join("/");
 }
 
-/** Asks without a prompt: on a terminal, using what is not granted would stop the program with a question. */
+/**
+ * Queries a permission without a prompt: on a terminal, using what is not granted would stop the program with a
+ * question.
+ */
 function isGranted(name: "read" | "write", path?: string): boolean {
   return Deno.permissions.querySync({ name, path }).state === "granted";
 }
@@ -136,8 +139,8 @@ function chmod(path: string, mode: number): Effect<void> {
 const MAX_REPLACEMENTS = 5;
 
 /**
- * Opens what is a file, no link. Deno cannot be told to refuse links: the path is looked at before, and what was opened
- * must be what was found there. Where a writer replaced it meanwhile, it is done again.
+ * Opens a file that is not a link. Deno cannot refuse links: the path is inspected first, and the open file must be
+ * what was found there. If a writer has replaced it meanwhile, tries again.
  */
 function* openRegular(
   path: string,
@@ -160,19 +163,19 @@ function* openRegular(
 }
 
 /**
- * What the system says of an open file. Deno asks for permission to the path that links above it lead to, and would prompt:
- * where that is not granted, the path is looked at once more.
+ * The system's information about an open file. Deno requires permission for the real path, and would prompt. Without
+ * it, the path is inspected once more.
  */
 function infoOf(file: Deno.FsFile, path: string): Deno.FileInfo {
   const mayAsk = isGranted("read") || isGranted("read", Deno.realPathSync(path));
   return mayAsk ? file.statSync() : Deno.lstatSync(path);
 }
 
-/** @param info What the system said of the file just now. */
+/** @param info The system's information about the file, just read. */
 function handle(file: Deno.FsFile, path: string, info?: Deno.FileInfo): Handle {
   return {
     stat: immediate("stat", () => statOf(info ?? infoOf(file, path))),
-    // There is no call for an open file; it is made only where the umask took what the owner needs.
+    // There is no call for an open file. Made only if the umask took away what the owner needs.
     chmod: (mode) => chmod(path, mode),
     read: (into) => both("read", () => file.readSync(into) ?? 0, async () => await file.read(into) ?? 0),
     write: (bytes) => {
@@ -184,8 +187,8 @@ function handle(file: Deno.FsFile, path: string, info?: Deno.FileInfo): Handle {
 }
 
 /**
- * The disk is full; or files must not grow larger (`ulimit -f`), and then the next write would end the process, for Deno
- * leaves SIGXFSZ as it is.
+ * The disk is full, or files must not grow larger (`ulimit -f`). In the second case the next write would end the
+ * process, because Deno does not handle SIGXFSZ.
  */
 function writtenInPart(): never {
   throw Object.assign(new Error("there was room for a part of it"), { code: "ENOSPC" });

@@ -1,5 +1,5 @@
-// The runtime's timers, clocks and text coders, as they were when this library was loaded: test runners put fakes in the
-// place of the globals, which stand still, and a lookup that waits on one would never end. Knows no cache.
+// The runtime's timers, clocks and text coders, as they were when this library was loaded. Test runners replace the
+// globals with fakes that stand still: a lookup waiting on one would never end. Knows no cache.
 
 interface Own {
   setTimeout(callback: () => void, delayMs: number): unknown;
@@ -19,12 +19,12 @@ interface Runtime extends Own, Coders {
 
 const runtime = globalThis as unknown as Runtime;
 
-/** Deno has nothing behind its globals, and takes 20 ms to touch `process`. */
+/** Not on Deno, which has no such modules, and takes 20 ms to touch `process`. */
 const process = runtime.Deno ? undefined : runtime.process;
 
 /**
- * Makes what reads a global when it is needed, as it is now: the runtimes make some when they are first read, which takes
- * Deno 13 ms for its timers, and Node 3 ms for Web Crypto.
+ * Returns a function that reads a global when it is needed, as it is now. Some are created when they are first read,
+ * which takes Deno 13 ms for its timers, and Node 3 ms for Web Crypto.
  */
 function lazily<T>(name: string): () => T {
   const { get, value } = Object.getOwnPropertyDescriptor(globalThis, name) ??
@@ -32,7 +32,7 @@ function lazily<T>(name: string): () => T {
   return get ? () => get.call(globalThis) : () => value;
 }
 
-/** Jest and Vitest give each test file globals of its own, fakes or jsdom's perhaps; these modules stay Node's own. */
+/** Jest and Vitest give each test file its own globals, perhaps fakes or jsdom's. Built-in modules stay Node's own. */
 const timers = process?.getBuiltinModule?.("node:timers");
 const { setTimeout, clearTimeout } = timers ?? {};
 const [globalSetTimeout, globalClearTimeout] = [
@@ -40,7 +40,7 @@ const [globalSetTimeout, globalClearTimeout] = [
   lazily<Own["clearTimeout"]>("clearTimeout"),
 ];
 
-/** Fakes take the place of the class, but of a method of the one object. */
+/** Fakes replace `Date` itself, but only a method of `performance`. */
 const { Date, performance } = globalThis;
 
 const globalCrypto = lazily<Crypto | undefined>("crypto");
@@ -73,7 +73,7 @@ export function now(): number {
 
 /** A timer that was set. */
 export interface Timer {
-  /** Lets the process end before it; absent where the runtime has no such thing. */
+  /** Lets the process end before it; absent if the runtime has no such method. */
   unref?(): void;
 }
 

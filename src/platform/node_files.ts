@@ -8,7 +8,7 @@ import type { Files, Lock } from "./platform.ts";
 import { pathOf } from "./file_url.ts";
 import { composed, type FileStat, type Handle } from "./composed.ts";
 
-/** Locks an open file of that path: `true` taken, `false` held elsewhere; throws where it cannot lock at all. */
+/** Locks an open file of that path: `true` if taken, `false` if held elsewhere. Throws if it cannot lock at all. */
 export type LockDescriptor = (descriptor: number, path: string) => boolean;
 
 /** Takes over an open file that is locked. */
@@ -17,8 +17,8 @@ export type HoldDescriptor = (descriptor: number) => Lock;
 /**
  * Files of Node and Bun.
  *
- * @param lockDescriptor How to lock, or `undefined` where the runtime cannot.
- * @param holdDescriptor How to keep a lock, where it is not enough to keep the file open.
+ * @param lockDescriptor Locks a file; `undefined` if the runtime cannot.
+ * @param holdDescriptor Keeps a lock, if keeping the file open is not enough.
  */
 export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldDescriptor = holdOpen): Files {
   return {
@@ -48,7 +48,7 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
 function resolve(directory: string | URL): string {
   const isWindows = nodeProcess().platform === "win32";
   const path = pathOf(directory, isWindows);
-  // Absolute and normal already: nothing to load.
+  // Already absolute and normalized: nothing to load.
   if (!isWindows && /^(\/(?!\.{0,2}(\/|$))[^/]+)+$/.test(path)) return path;
   const absolute = builtin("node:path").resolve(path);
   return isWindows ? absolute.replaceAll("\\", "/") : absolute;
@@ -88,7 +88,7 @@ function call<T>(name: Call, ...given: unknown[]): Effect<T> {
   };
 }
 
-/** By the system's own call: the other one looks at each part of the path by itself. */
+/** The system's own call; the other one inspects each part of the path itself. */
 function realPath(path: string): Effect<string> {
   const { realpath, realpathSync } = builtin("node:fs");
   return {
@@ -99,7 +99,7 @@ function realPath(path: string): Effect<string> {
   };
 }
 
-/** Flags of open(2) by name, where the system has them; never through a link, nor waiting at a pipe. */
+/** Flags of open(2) by name, if the system has them: never follows a link, never waits at a pipe. */
 function flags(...names: (keyof typeof NodeFs.constants)[]): number {
   const { constants } = builtin("node:fs");
   return [...names, "O_NOFOLLOW" as const, "O_NONBLOCK" as const].reduce(

@@ -29,7 +29,7 @@ export interface Backend {
 
 /** A module that the runtime compiled before the cache was loaded. */
 export interface Compiled {
-  /** The code, a copy of ours. */
+  /** The code, our own copy. */
   readonly code: Uint8Array<ArrayBuffer>;
   /** Its module. */
   readonly module: WebAssembly.Module;

@@ -1,20 +1,20 @@
 // The libraries behind the steps. They are large and few programs use them, so this package does not depend on them: no
-// import names them where a registry or a bundler could see it, and who uses a step installs its library.
+// import names them where a registry or a bundler could see it, and users of a step install its library.
 
-/** Loads a library, as `() => import("…")` does; gives its namespace. */
+/** Loads a library, as `() => import("…")` does, and returns its namespace. */
 export type LoadLibrary = () => Promise<unknown>;
 
 /** The library is not installed, or in another version. */
 export class NotInstalled extends Error {}
 
 /**
- * Loads a library of one version: what another one makes would be kept under the wrong name. Looks beside this package
- * first; Deno then takes it from the npm registry, or its own cache of that.
+ * Loads a library in one version: the output of another one would be stored under the wrong id. Looks beside this
+ * package first; Deno then takes it from npm, or from its own cache.
  *
  * @param name Its name in the npm registry.
  * @param version The version that the step's id names.
  * @returns Its default export.
- * @throws {NotInstalled} When there is no such library of that version.
+ * @throws {NotInstalled} When the library is not there in that version.
  */
 export async function loadLibrary(name: string, version: string): Promise<unknown> {
   let cause: unknown;

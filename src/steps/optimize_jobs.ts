@@ -1,4 +1,4 @@
-// The worker's side of a run of Binaryen: takes a job, and answers. Knows nothing of who asks.
+// The worker's side of a run of Binaryen: takes a job, and answers. Knows nothing of the caller.
 
 import { type LoadLibrary, NotInstalled } from "./library.ts";
 import { type BinaryenPhase, checkValid, optimize, type OptimizeJob } from "./optimize.ts";
@@ -9,7 +9,7 @@ export type OptimizeEnd =
   | { readonly kind: "done"; readonly output: Uint8Array<ArrayBuffer> }
   | { readonly kind: "invalid" | "failed" | "notInstalled"; readonly message: string };
 
-/** What the worker answers: that it is there, phases as they begin, then how it ended. */
+/** Answers of the worker: that it is ready, phases as they begin, then the result. */
 export type OptimizeAnswer =
   | { readonly kind: "ready" }
   | { readonly kind: "phase"; readonly phase: BinaryenPhase }
@@ -18,19 +18,19 @@ export type OptimizeAnswer =
 /** Options of {@linkcode binaryenWorker}. */
 export interface BinaryenWorkerOptions {
   /**
-   * Loads Binaryen, for bundles that contain it: `() => import("binaryen")`, of the version that the step's id names.
+   * Loads Binaryen, for bundles that contain it: `() => import("binaryen")`, in the version that the step's id names.
    *
    * @default Loads Binaryen as it is installed; on Deno, as npm has it.
    */
   readonly load?: () => Promise<unknown>;
 }
 
-/** How many of the lines that Binaryen prints are told when it fails. */
+/** How many of the lines that Binaryen prints go into the error. */
 const MAX_LINES = 8;
 
 /**
- * Makes the worker that calls it one of {@linkcode binaryenOptimizer}'s, for one run. For bundles, which do not have this
- * package's own: the module of a worker imports this, calls it, and is named by the option `worker`.
+ * Turns the calling worker into one for {@linkcode binaryenOptimizer}, for one run. For bundles, which do not contain
+ * this package's own worker: write a module that calls this, and name it by the option `worker`.
  *
  * @param options How Binaryen is loaded.
  *

@@ -1,22 +1,22 @@
-// One run of Binaryen in a worker, as whoever asked for it sees it. Knows no options of the step.
+// The caller's side of a run of Binaryen in a worker. Knows no options of the step.
 
 import { clearTimer, setTimer } from "../platform/globals.ts";
 import type { BinaryenPhase, OptimizeJob } from "./optimize.ts";
 import type { OptimizeAnswer, OptimizeEnd } from "./optimize_jobs.ts";
 import { startWorker } from "./worker.ts";
 
-/** No worker can do the work: it does not get so far as to take a job, or finds no Binaryen. */
+/** No worker can do the work: it did not start, or finds no Binaryen. */
 export class NoWorker extends Error {}
 
 /** How long a worker may take to start. It loads a few small files; Binaryen comes later. */
 const READY_TIMEOUT_MS = 30_000;
 
 /**
- * Has one job done by a worker.
+ * Runs one job in a worker.
  *
- * @param job Its code is transferred.
+ * @param job The job; its code is transferred.
  * @param url Module of the worker.
- * @param report Called when a phase begins; what it throws or rejects with is how the run ends.
+ * @param report Called when a phase begins. If it throws or rejects, the run ends with that error.
  * @param readyTimeoutMs How long the worker may take to start.
  * @returns The output.
  * @throws {NoWorker} When the worker cannot start, or finds no Binaryen.
@@ -31,7 +31,7 @@ export async function runInWorker(
   const end = Promise.withResolvers<OptimizeEnd>();
   end.promise.catch(() => {});
   const failed = (error: Error) => {
-    // The first one counts: what was ready has been started.
+    // The first rejection counts: a worker that was ready has started.
     ready.reject(notStarted(error));
     end.reject(error);
   };
@@ -55,7 +55,7 @@ function notStarted(cause: Error): NoWorker {
   return new NoWorker(`Cannot start Binaryen's worker: ${cause.message}`, { cause });
 }
 
-/** Deno says nothing of a worker that ends by itself. */
+/** Deno does not report a worker that ends by itself. */
 async function inTime(ready: Promise<void>, timeoutMs: number): Promise<void> {
   const late = Promise.withResolvers<never>();
   const timer = setTimer(() => late.reject(notStarted(new Error(`no answer in ${timeoutMs} ms`))), timeoutMs);
@@ -72,7 +72,7 @@ interface Settling {
   failed(error: unknown): void;
 }
 
-/** What is done with answers of a worker; what `report` throws or rejects with is how the run ends. */
+/** Handles the answers of a worker. If `report` throws or rejects, the run ends with that error. */
 function listener(report: (phase: BinaryenPhase) => unknown, { ready, end, failed }: Settling) {
   return async (data: unknown) => {
     const answer = data as OptimizeAnswer;
