@@ -180,7 +180,8 @@ bothRuns("status tells what can be done, by trying it, and leaves no trace of th
 });
 
 bothRuns("what the program may not do is known without touching the disk", async (path, run) => {
-  const access = (read: boolean, write: boolean) => open(`${path}/a`, {}, { access: () => ({ read, write }) });
+  const access = (read: boolean, write: boolean) =>
+    open(`${path}/a`, {}, { mayAccess: (_path, act) => ({ read, write })[act] });
   assertEquals([access(true, true).mustNotRead, access(true, true).mustNotWrite], [undefined, undefined]);
   assertStrictEquals(access(false, true).mustNotRead?.fault?.code, "IO");
   assertStrictEquals(access(true, false).mustNotWrite?.fault?.code, "IO");
