@@ -256,7 +256,7 @@ function* publish(writing: Writing): Operation<void> {
 
 function* prune({ context: { report }, storage: { limits } }: Writing): Operation<void> {
   try {
-    const pruned = yield* limits.pruneIfDue();
+    const pruned = yield* limits.pruneAlone();
     if (pruned?.fault) report(pruned.fault);
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;

@@ -96,6 +96,19 @@ export function hitsOnly<M>(engine: Engine<M>): Engine<M> {
   };
 }
 
+/** A value that throws whatever is done with it. */
+export function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+/** Where a module came from, and its text. */
+export async function provenanceAndText(resolved: Promise<Resolved<TextModule>>): Promise<[string, string]> {
+  const { from, module } = await resolved;
+  return [from, module.text];
+}
+
 /** Runs a body with a directory of its own. */
 export async function inDirectory<T>(body: (directory: string) => T | Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), "wasm-module-cache-"));

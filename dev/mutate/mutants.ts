@@ -133,10 +133,10 @@ function* editsOf(node: Node, source: string, isProse: boolean): Generator<Edit>
       yield [node, ";"];
       break;
     case "ReturnStatement":
-      if (node.argument) yield [node.argument, "undefined"];
+      if (node.argument && !isPlain(node.argument)) yield [node.argument, "undefined"];
       break;
     case "ArrowFunctionExpression":
-      if (node.body.type !== "BlockStatement") yield [node.body, "undefined"];
+      if (node.body.type !== "BlockStatement" && !isPlain(node.body)) yield [node.body, "undefined"];
       break;
     case "CallExpression":
       yield* calls(node, textOf);
@@ -156,6 +156,11 @@ function* editsOf(node: Node, source: string, isProse: boolean): Generator<Edit>
     default:
       yield* literals(node, textOf(node), isProse);
   }
+}
+
+/** Whether other edits change it: a literal, or nothing at all. */
+function isPlain({ type, name }: Node): boolean {
+  return type.endsWith("Literal") || name === "undefined";
 }
 
 function* swaps(node: Node, source: string): Generator<Edit> {

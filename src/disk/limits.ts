@@ -5,7 +5,7 @@ import type { Directory } from "./directory.ts";
 import { type Effect, immediate, type Operation, perform } from "../effect.ts";
 import { CacheError, ioFault, isGone, isMissing } from "../errors.ts";
 import type { Locks } from "./locks.ts";
-import type { Files, Lock, Platform } from "../platform/platform.ts";
+import type { Files, Platform } from "../platform/platform.ts";
 import { HOUR_MS, Prune, type PrunePlan, type PruneResult } from "./prune.ts";
 
 /** Parts of the limits. */
@@ -109,7 +109,7 @@ export class Limits {
 
   /** Makes room for the writes under way. */
   *#makeRoom(): Operation<Written> {
-    const pruned = yield* this.#pruneAlone(this.#underWayBytes);
+    const pruned = yield* this.#pruneFor(this.#underWayBytes);
     if (!pruned) return { isWritten: this.#fits() };
     if (pruned.bytes + this.#unseenBytes > this.maxBytes) {
       throw this.#noRoom(pruned.fault?.message ?? "it is full of files being written");
@@ -118,33 +118,33 @@ export class Limits {
   }
 
   /**
-   * Prunes if that is due, unless another process is pruning.
+   * Prunes behind a caller, unless another process is pruning, or has pruned since when only the time made it due.
    *
    * @returns What was done, if anything.
    * @throws {CacheError} `IO` when it cannot be known what is there.
    */
-  *pruneIfDue(): Operation<Pruned | undefined> {
+  *pruneAlone(): Operation<Pruned | undefined> {
     const endTurn = yield* perform(this.#turn());
     try {
-      return this.isDue ? yield* this.#pruneAlone() : undefined;
+      return yield* this.#pruneFor(0);
     } finally {
       endTurn();
     }
   }
 
-  /** Prunes, unless another process is pruning, or has pruned since when only the time made it due. */
-  *#pruneAlone(room = 0): Operation<Pruned | undefined> {
-    const { locks } = this.#parts;
-    const lock = yield* this.#tryLock();
-    if (!lock && locks.areThere) return undefined;
+  /** @param room Bytes that are to be written next. */
+  *#pruneFor(room: number): Operation<Pruned | undefined> {
+    const lock = yield* this.#parts.locks.tryLock("prune");
+    if (!lock) return undefined;
     try {
+      // Only the time made it due, and others may have been faster.
       if (this.#fits(this.#lastBytes)) {
         this.#prunedMs = yield* this.#readStamp();
         if (this.#isSince(HOUR_MS)) return undefined;
       }
       return yield* this.prune({ room });
     } finally {
-      lock?.release();
+      lock.release();
     }
   }
 
@@ -210,16 +210,6 @@ export class Limits {
       const fault = ioFault("write", path, error);
       // A directory that was removed stays away.
       return isGone(fault) ? undefined : fault;
-    }
-  }
-
-  /** The lock saves work: without it, two prunes at once do no harm. */
-  *#tryLock(): Operation<Lock | undefined> {
-    try {
-      return yield* this.#parts.locks.tryLock("prune");
-    } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
-      return { release() {} };
     }
   }
 

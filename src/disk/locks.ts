@@ -16,6 +16,8 @@ const MAX_LOCK_POLL_MS = 20;
 /** Most locks that a cache holds at a time: more compiles at once help nobody, and each lock takes a descriptor. */
 const MAX_LOCKS = 32;
 
+const NOTHING: Lock = { release() {} };
+
 /** The locks of a directory, as one cache takes them. */
 export class Locks {
   readonly #platform: Platform;
@@ -35,11 +37,6 @@ export class Locks {
     this.#files = files;
     this.#directory = directory;
     this.#timeoutMs = timeoutMs;
-  }
-
-  /** Whether this platform has locks. */
-  get areThere(): boolean {
-    return this.#files.tryLock !== undefined;
   }
 
   /**
@@ -74,13 +71,18 @@ export class Locks {
   }
 
   /**
-   * Takes a lock, or shares it if this cache already holds it. Does not create the directory.
+   * Takes a lock that only saves work, or shares it if this cache already holds it. Does not create the directory.
    *
-   * @returns `undefined` if it is held elsewhere, or this platform has none.
-   * @throws {CacheError} `IO`
+   * @returns `undefined` if it is held elsewhere; a lock of nothing if it cannot be taken.
    */
   *tryLock(name: string): Operation<Lock | undefined> {
-    return yield* this.#take(name, false);
+    if (!this.#files.tryLock) return NOTHING;
+    try {
+      return yield* this.#take(name, false);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      return NOTHING;
+    }
   }
 
   *#take(name: string, makesDirectory: boolean): Operation<Lock | undefined> {

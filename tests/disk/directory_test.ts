@@ -122,14 +122,15 @@ bothRuns("half a tag is removed, so that the next who comes makes a whole one", 
 });
 
 bothRuns("a file is replaced in one step, in folders that are made where they are missing", async (path, run) => {
-  const directory = open(path);
+  let renames = 0;
+  const directory = open(path, {}, { rename: (from, to) => (renames++, files.rename(from, to)) });
   await run(directory.makeFolders());
   const target = `${directory.root}/engine/00/file`;
   for (const content of ["first", "second"]) {
     await run(directory.replace(target, [bytes(content), bytes("!")]));
     assertStrictEquals(readFileSync(target, "utf8"), `${content}!`);
   }
-  assertEquals(readdirSync(directory.temporary), []);
+  assertEquals([renames, readdirSync(directory.temporary)], [3, []]);
 });
 
 bothRuns("a file is not replaced where the directory is gone, and does not bring it back", async (path, run) => {
@@ -189,6 +190,19 @@ bothRuns("what the program may not do is known without touching the disk", async
   await assertRejects(() => run(access(true, true).replace(`${path}/a/v1/x`, [])), Error);
 });
 
+bothRuns(
+  "a place of machine code that cannot be looked at is not trusted, and one that is missing is nobody's",
+  async (path, run) => {
+    for (const call of ["locate", "exposure"] as const) {
+      const directory = open(`${path}/a`, { isNative: true }, { [call]: () => failing("EACCES") });
+      const refusal = await run(directory.mustNotTrust("engine/00/x"));
+      assertEquals([refusal?.fault?.code, systemCode(refusal?.fault?.cause)], ["UNTRUSTED", "EACCES"], call);
+    }
+    const missing = open(`${path}/a`, { isNative: true }, { exposure: () => failing("ENOENT") });
+    assertStrictEquals(await run(missing.mustNotTrust("engine/00/x")), undefined);
+  },
+);
+
 bothRuns("machine code is written where nobody else can, and looked for only there", async (path, run) => {
   const exposed = (where: RegExp): Partial<Files> => ({
     exposure: (path) => immediate("stat", () => where.test(path) ? "others can write it" : undefined),
@@ -200,7 +214,9 @@ bothRuns("machine code is written where nobody else can, and looked for only the
     assertEquals([error instanceof CacheError, error.code], [true, "UNTRUSTED"], String(where));
     assertStrictEquals((await run(directory.mustNotTrust("engine/00/x")))?.fault?.code, "UNTRUSTED");
     // Other engines' directories may be anybody's.
-    await run(open(`${path}/a`, {}, exposed(where)).secure());
+    const other = open(`${path}/a`, {}, exposed(where));
+    await run(other.secure());
+    assertEquals([(await run(other.status(true))).disk, (await run(other.status(false))).disk], ["off", "read-write"]);
   }
   for (const [where, entry] of [[/\/engine$/, "engine/00/x"], [/\/00$/, "engine/00/x"]] as const) {
     const directory = open(`${path}/a`, { isNative: true }, exposed(where));

@@ -213,7 +213,7 @@ bothWays(
       assertEquals([codes, cache.stats().writeFailures, entriesIn(directory).length], [["LIMIT"], 2, 1]);
       const strict = small(directory, { strict: true });
       const error = await assertRejects(() => resolve(strict, bytes("y".repeat(5000))), CacheError);
-      assertStrictEquals(error.code, "LIMIT");
+      assertEquals([error.code, error.path], ["LIMIT", `${directory}/v1`]);
     }),
 );
 
@@ -274,6 +274,7 @@ for (const isSync of [false, true]) {
       for (const seconds of [1.1 * HOUR_S, 23.9 * HOUR_S, -1.1 * HOUR_S]) {
         const [old = ""] = await fill(directory, "a");
         age(old, 31 * 24 * HOUR_S);
+        mkdirSync(`${directory}/v1/gone-0123456789abcdef`);
         pruned(directory, seconds);
         let stamps = 0;
         const platform = withFiles(({ rename }) => ({
@@ -287,6 +288,7 @@ for (const isSync of [false, true]) {
           await (isSync ? runSync(looking) : runAsync(looking));
         }
         await Promise.all(contexts.map(({ storage }) => (storage as Storage).behind.flush()));
+        assertEquals(existsSync(`${directory}/v1/gone-0123456789abcdef`), false);
         assertEquals([existsSync(old), stamps > 0, stamps <= (LOCKS ? 1 : 2)], [false, true, true]);
         assert(Math.abs(statSync(`${directory}/v1/pruned`).mtimeMs - Date.now()) < 60_000);
       }
@@ -445,6 +447,33 @@ for (const isSync of [false, true]) {
       await write("z");
       assertStrictEquals(entriesIn(directory).length, LEFT + 1);
     }));
+}
+
+for (const seconds of [23 * HOUR_S, 25 * HOUR_S]) {
+  for (const isSync of [false, true]) {
+    const name = `a prune ${seconds > 24 * HOUR_S ? "before" : "behind"} a write, ${isSync ? "sync" : "async"},`;
+
+    test(`${name} goes on after an entry that it cannot remove, and tells of it`, () =>
+      inDirectory(async (directory) => {
+        const paths = await fill(directory, "abc");
+        for (const path of paths) age(path, 31 * 24 * HOUR_S);
+        pruned(directory, seconds);
+        const platform = withFiles(({ remove }) => ({
+          // Without locks, too.
+          tryLock: undefined,
+          remove: (path) => path === paths[1] ? failing("EPERM") : remove(path),
+        }));
+        const warnings: CacheWarning[] = [];
+        const onWarning = (warning: CacheWarning) => warnings.push(warning);
+        const options = { engine: new TextEngine(), directory, maxDiskBytes, onWarning };
+        const context = openContext(options, platform);
+        const looking = lookup(context, bytes("x"));
+        await (isSync ? runSync(looking) : runAsync(looking));
+        await (context.storage as Storage).behind.flush();
+        assertEquals([entriesIn(directory).length, existsSync(paths[1]!), context.counters.writes], [2, true, 1]);
+        assertEquals(warnings.map(({ code, path }) => [code, path]), [["IO", paths[1]]]);
+      }));
+  }
 }
 
 test("flush waits for the prune that its writes schedule, and not for what others schedule", async () => {

@@ -217,6 +217,26 @@ for (const code of ["EACCES", "EPERM", "NotCapable"]) {
   });
 }
 
+test("prune tells of what it could not touch, and leaves empty folders where it makes room or only looks", async () => {
+  await inDirectory(async (directory) => {
+    const [path = ""] = await fill(directory, "a");
+    const folder = `${directory}/v1/gone-0123456789abcdef/00`;
+    mkdirSync(folder, { recursive: true });
+    age(path, -48 * HOUR_S);
+    const { files } = detectPlatform();
+    const opened = new Directory(files!, { path: directory, readOnly: false });
+    const plan = { nowMs: Date.now(), maxAgeMs: 1e9, maxBytes: 1e9, room: 0, isDryRun: false };
+    const touch: Files["touch"] = () => failing("EROFS");
+    for (const change of [{ room: 1 }, { isDryRun: true }]) {
+      const prune = new Prune({ ...files!, touch }, opened, { ...plan, ...change });
+      assertStrictEquals((await runAsync(prune.run())).entries, 1);
+      assertEquals([prune.fault?.path, existsSync(folder)], ["room" in change ? path : undefined, true]);
+    }
+    await runAsync(new Prune(files!, opened, plan).run());
+    assertStrictEquals(existsSync(folder), false);
+  });
+});
+
 test("prune ends where it cannot know what is there", async () => {
   await inDirectory(async (directory) => {
     await fill(directory, "a");
@@ -323,13 +343,15 @@ test("prune keeps to the order of use where more must go than it keeps in mind",
   const folders = new Map<string, FileInfo[]>();
   for (let i = 0; i < 30_000; i++) {
     const prefix = (i % 256).toString(16).padStart(2, "0");
-    const entry = { name: i.toString(16).padStart(62, "0"), size: 1, modifiedMs: (i * 7919) % 30_000, changedMs: 0 };
+    const modifiedMs = (i * 7919) % 30_000;
+    const size = modifiedMs < 10_000 ? 1 : 2;
+    const entry = { name: i.toString(16).padStart(62, "0"), size, modifiedMs, changedMs: 0 };
     folders.set(prefix, [...folders.get(prefix) ?? [], entry]);
   }
   const files = listed(folders);
   const opened = new Directory(files, { path: "/none", readOnly: false });
-  const plan = { nowMs: 30_000, maxAgeMs: Infinity, maxBytes: 5000, room: 0, isDryRun: true };
-  const result = { removedEntries: 26_000, removedBytes: 26_000, entries: 4000, bytes: 4000 };
+  const plan = { nowMs: 30_000, maxAgeMs: Infinity, maxBytes: 10_000, room: 0, isDryRun: true };
+  const result = { removedEntries: 26_000, removedBytes: 42_000, entries: 4000, bytes: 8000 };
   assertEquals(runSync(new Prune(files, opened, plan).run()), result);
   assertEquals(runSync(new Prune(files, opened, { ...plan, isDryRun: false }).run()), result);
   const left = [...folders.values()].flat().map(({ modifiedMs }) => modifiedMs);
