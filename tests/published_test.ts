@@ -170,7 +170,8 @@ async function assertServed(
   args: string[] = [],
   cwd = folder,
 ): Promise<void> {
-  const env = { WASM_CACHE_LOG: "trace", WASM_CACHE_ENGINE: "host", DENO_DIR: `${folder}/deno`, JSR_URL: registry.url };
+  const variables = { WASM_CACHE_LOG: "trace", WASM_CACHE_ENGINE: "host", WASM_CACHE_MIN_BYTES: "4096" };
+  const env = { ...variables, DENO_DIR: `${folder}/deno`, JSR_URL: registry.url };
   const { code, stdout, stderr } = await runScript(command, script, args, env, cwd);
   const from = [...stderr.matchAll(/^wasm-module-cache: (\w+) [0-9a-f]{64} 6000 bytes/gm)].map(([, from]) => from);
   assertEquals([code, stdout.trim()], [0, "5 true"], `${command} ${script}: ${stderr}`);
