@@ -17,3 +17,5 @@
 
 export { bestEngine, v8Engine, type V8EngineFactory, type V8EngineOptions } from "./src/v8/engine.ts";
 export type { V8Availability } from "./src/v8/identity.ts";
+// What makes the program part of the package, for nothing else names its file so that tools see it.
+import type {} from "./src/v8/process_main.ts";
