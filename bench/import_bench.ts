@@ -20,8 +20,9 @@ const forms: Record<string, [folder: string, ending: string]> = {
     "JSR's npm form": [join(ROOT, ".cache/packed/package"), "js"],
   }),
 };
-const MODULE = `const code = new Uint8Array(8192);
-  code.set([0, 97, 115, 109, 1, 0, 0, 0, 0, 0xf5, 0x3f, 1, 120]);
+/** A module of one custom section, long enough for `register`. */
+const MODULE = `const code = new Uint8Array(128 * 1024);
+  code.set([0, 97, 115, 109, 1, 0, 0, 0, 0, 0xf4, 0xff, 0x07, 1, 120]);
   new WebAssembly.Module(code);`;
 const folder = mkdtempSync(join(ROOT, ".cache-"));
 
