@@ -33,6 +33,8 @@ test("one hundred concurrent lookups of one code compile once", async () => {
     assertStrictEquals(engine.compiles, 1);
     assertStrictEquals(all.filter(({ from }) => from === "compiled").length, 1);
     assertStrictEquals(new Set(all.map(({ module }) => module)).size, 1);
+    // A hit that had to wait says so.
+    assertStrictEquals(all.filter(({ from, reason }) => from === "memory" && reason !== undefined).length, 99);
     assertEquals([cache.stats().compiled, cache.stats().memoryHits, cache.stats().writes], [1, 99, 1]);
   });
 });

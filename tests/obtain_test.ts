@@ -4,6 +4,9 @@ import { assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@s
 import { type Engine, ModuleCache } from "@wasm/module-cache";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { detectPlatform } from "../src/platform/detect.ts";
+import { withWatches } from "./faults/_runtime_calls.ts";
+import { Watch } from "./faults/_watch.ts";
 import {
   bothWays,
   bytes,
@@ -286,3 +289,23 @@ test("resolveSync says what an asynchronous engine lacks", async () => {
     return assertRejects(async () => await cache.resolveSync(bytes("a")), TypeError, "compileSync");
   });
 });
+
+bothWays(
+  "a lookup counts the lock that it takes, and an entry that cannot be written",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const cache = new ModuleCache({ engine: new TextEngine(), directory, onWarning: () => {} });
+      await resolve(cache, bytes("a"));
+      const counted = () => {
+        const { locks, lockTimeouts, writes, writeFailures } = cache.stats();
+        return [locks, lockTimeouts, writes, writeFailures];
+      };
+      const hasLocks = detectPlatform().files!.tryLock !== undefined ? 1 : 0;
+      assertEquals(counted(), [hasLocks, 0, 1, 0]);
+      await withWatches(async () => {
+        const watch = new Watch(directory, (_at, { label }) => label === "write temporary" ? "ENOSPC" : undefined);
+        await watch.during(() => resolve(cache, bytes("b")));
+      });
+      assertEquals(counted(), [2 * hasLocks, 0, 1, 1]);
+    }),
+);

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type CacheError, type LoadOptions, ModuleCache } from "@wasm/module-cache";
 import { test } from "node:test";
+import { native } from "../../src/engine/runtime.ts";
 import { PROBE } from "../../src/v8/proof.ts";
 import { type Answer, WASM, withServer } from "../_server.ts";
 import { bytes, entriesIn, inDirectory } from "../_tools.ts";
@@ -59,6 +60,20 @@ test("a 304 that fits nothing that is kept is no answer", options, async () => {
       assertEquals(validators, [undefined, '"1"', undefined]);
     })
   );
+});
+
+test("code is compiled while it arrives", options, async () => {
+  await withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url }) => {
+    const { compileStreaming } = native;
+    let compiles = 0;
+    Object.assign(native, { compileStreaming: (response: Response) => (compiles++, compileStreaming!(response)) });
+    try {
+      await strict().load(url);
+    } finally {
+      Object.assign(native, { compileStreaming });
+    }
+    assertStrictEquals(compiles, 1);
+  });
 });
 
 test("every request says what it accepts", options, async () => {

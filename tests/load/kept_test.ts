@@ -41,6 +41,9 @@ test("notes that make no sense are none", options, async () => {
     { digest: digest.toUpperCase(), policy },
     { digest, policy: { v: 1 } },
     { digest, policy: { v: 99 } },
+    { digest, policy: { v: 1, t: 0, rescc: {} } },
+    { digest, policy: { ...policy, t: "0" } },
+    { digest, policy: { ...policy, rescc: null } },
     { digest, policy: 5 },
     { location: 5, policy },
     { location: "file:///etc/hostname", policy },
@@ -59,6 +62,7 @@ test("notes that make no sense are none", options, async () => {
         await shelf.keepNote(`SHA-512 ${sri(PROBE, "sha512").slice(7).replace(/=+$/, "")}`, {
           digest: other.copy().digest("hex"),
         });
+        await shelf.keepCode(PROBE, new Uint8Array(createHash("sha256").update(PROBE).digest()));
         await shelf.keepCode(OTHER, new Uint8Array(other.digest()));
         await (context.storage as Storage).behind.flush();
         const exportsOf = async (load: LoadOptions) =>

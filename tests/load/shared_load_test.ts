@@ -8,12 +8,16 @@ import { options, strict } from "./_loads.ts";
 
 test("loads of one URL at once share one fetch, and one that gives up leaves the others theirs", options, async () => {
   await withServer(
-    ({ path }) => ({ headers: WASM, body: PROBE, delayMs: path === "/slow" ? 1000 : 100 }),
+    ({ path }) => ({ headers: WASM, body: PROBE, delayMs: path === "/slow" ? 1000 : 300 }),
     async ({ url, asked }) => {
       const cache = strict();
+      const isAsked = async (times: number) => {
+        while (asked.length < times) await new Promise((resolve) => setTimeout(resolve, 1));
+      };
       const quitter = new AbortController();
       const loads = [cache.load(url), cache.load(new URL(url)), cache.load(`${url}/#part`)];
       const quitting = cache.load(url, { signal: quitter.signal });
+      await isAsked(1);
       quitter.abort(new RangeError("enough"));
       assertStrictEquals((await quitting.catch((error) => error)).message, "enough");
       assertStrictEquals(new Set(await Promise.all(loads)).size, 1);
@@ -22,6 +26,7 @@ test("loads of one URL at once share one fetch, and one that gives up leaves the
       const leaver = new AbortController();
       const leaving = cache.load(url, { cache: "reload", signal: leaver.signal });
       const staying = cache.load(url, { cache: "reload" });
+      await isAsked(2);
       leaver.abort();
       await leaving.catch(() => {});
       assertStrictEquals(await cache.load(url, { cache: "reload" }), await staying);
