@@ -204,6 +204,15 @@ bothRuns(
   },
 );
 
+bothRuns("status says off where what was just made is not to be trusted with machine code", async (path, run) => {
+  const calls: Partial<Files> = {
+    locate: (path) => immediate("locate", () => ({ path })),
+    exposure: (path) => existsSync(path) ? immediate("stat", () => "others can write it") : failing("ENOENT"),
+  };
+  const { disk, reason } = await run(open(`${path}/a`, { isNative: true }, calls).status(true));
+  assertEquals([disk, reason?.includes("others can write it")], ["off", true]);
+});
+
 bothRuns("machine code is written where nobody else can, and looked for only there", async (path, run) => {
   const exposed = (where: RegExp): Partial<Files> => ({
     exposure: (path) => immediate("stat", () => where.test(path) ? "others can write it" : undefined),
