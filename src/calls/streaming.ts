@@ -66,7 +66,7 @@ export function checkResponse(
   const { bodyUsed, ok, status } = response;
   const name = nameOf(response);
   if (!ok) throw new TypeError(`Cannot compile ${name}: its status is ${status}`);
-  if (!isAnyType && !isWasm(response)) {
+  if (!isAnyType && !isOfWasmType(response)) {
     const type = response.headers.get("content-type");
     throw new TypeError(`Cannot compile ${name}: its type must be application/wasm, not ${type}`);
   }
@@ -74,7 +74,7 @@ export function checkResponse(
 }
 
 /** Whether a response has the type of WebAssembly. */
-export function isWasm({ headers }: Response): boolean {
+export function isOfWasmType({ headers }: Response): boolean {
   return headers.get("content-type")?.replace(/^[\t ]+|[\t ]+$/g, "").toLowerCase() === "application/wasm";
 }
 

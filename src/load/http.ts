@@ -7,10 +7,10 @@ import { CacheError } from "../errors.ts";
 import { type Known, lookup } from "../lookup.ts";
 import { toHex } from "../disk/key.ts";
 import type { Bytes } from "../platform/platform.ts";
-import { checkResponse, hasUser, isWasm, receive, shown } from "../calls/streaming.ts";
+import { checkResponse, hasUser, isOfWasmType, receive, shown } from "../calls/streaming.ts";
 import { checkPins, type Pin, pinOf, sha256Of } from "./integrity.ts";
 import { isBetterThan, isFresh, policyOf, REQUEST, revalidated, revalidationHeaders } from "./policy.ts";
-import { isPublic, type Note, type Shelf } from "./kept.ts";
+import { isPublic, type Kept, type Note } from "./kept.ts";
 
 /** fetch's `RequestCache`. */
 export type Mode = "default" | "no-store" | "reload" | "no-cache" | "force-cache" | "only-if-cached";
@@ -35,16 +35,16 @@ const REDIRECTS = [301, 302, 303, 307, 308];
 /** A load. */
 export class HttpLoad<M> {
   readonly #context: Context<M>;
-  readonly #shelf: Shelf;
+  readonly #kept: Kept;
   readonly #options: HttpOptions;
   #redirects = 0;
   /** The server failed in the middle of a body. */
   #isBroken = false;
 
   /** Touches nothing yet. */
-  constructor(context: Context<M>, shelf: Shelf, options: HttpOptions) {
+  constructor(context: Context<M>, kept: Kept, options: HttpOptions) {
     this.#context = context;
-    this.#shelf = shelf;
+    this.#kept = kept;
     this.#options = options;
   }
 
@@ -52,7 +52,7 @@ export class HttpLoad<M> {
   async load(url: string): Promise<M> {
     const { mode, pins } = this.#options;
     for (const pin of ["default", "force-cache", "only-if-cached"].includes(mode) ? pins : []) {
-      const digest = sha256Of(pin) ?? (await this.#shelf.note(nameOf(pin)))?.digest;
+      const digest = sha256Of(pin) ?? (await this.#kept.note(nameOf(pin)))?.digest;
       const found = digest && await this.#find({ digest });
       if (found) return await found();
     }
@@ -62,7 +62,7 @@ export class HttpLoad<M> {
   async #follow(url: string): Promise<M> {
     const { isAnyType, mode } = this.#options;
     const mayLook = !["no-store", "reload"].includes(mode) && !hasUser(url);
-    const note = mayLook ? await this.#shelf.note(url) : undefined;
+    const note = mayLook ? await this.#kept.note(url) : undefined;
     const kept = note && (isAnyType || !note.isOther) ? await this.#find(note) : undefined;
     if (kept && await this.#mayUse(note!)) return await kept();
     if (mode === "only-if-cached") {
@@ -82,7 +82,7 @@ export class HttpLoad<M> {
     if (location !== undefined) return () => this.#redirect(location);
     if (digest === undefined) return undefined;
     const slot = this.#context.memory.get(digest);
-    const received = slot ? undefined : await this.#shelf.code(digest);
+    const received = slot ? undefined : await this.#kept.code(digest);
     const code = slot?.code ?? received?.code;
     const { pins } = this.#options;
     if (!code || (pins.length > 0 && !(await pinOf({ code, digest }, pins)))) return undefined;
@@ -122,7 +122,7 @@ export class HttpLoad<M> {
       return await this.#useStale(url, kept, error);
     }
     const module = await kept();
-    await this.#shelf.keepNote(url, { ...note, policy: (await revalidated(policy, response, now)).policy });
+    await this.#kept.keepNote(url, { ...note, policy: (await revalidated(policy, response, now)).policy });
     return module;
   }
 
@@ -152,7 +152,7 @@ export class HttpLoad<M> {
     }
     location.hash = "";
     const module = await this.#redirect(location.href);
-    if (policy && isPublic(location)) await this.#shelf.keepNote(url, { location: location.href, policy });
+    if (policy && isPublic(location)) await this.#kept.keepNote(url, { location: location.href, policy });
     return module;
   }
 
@@ -169,9 +169,9 @@ export class HttpLoad<M> {
     const isKept = policy !== undefined || (pin !== undefined && this.#options.mode !== "no-store");
     const module = await this.#resolve(code, { received }, isKept);
     if (!isKept) return module;
-    await this.#shelf.keepCode(code, codeDigest);
-    if (policy) await this.#shelf.keepNote(url, { digest, policy, isOther: !isWasm(response) });
-    if (pin && !sha256Of(pin)) await this.#shelf.keepNote(nameOf(pin), { digest });
+    await this.#kept.keepCode(code, codeDigest);
+    if (policy) await this.#kept.keepNote(url, { digest, policy, isOther: !isOfWasmType(response) });
+    if (pin && !sha256Of(pin)) await this.#kept.keepNote(nameOf(pin), { digest });
     return module;
   }
 

@@ -31,7 +31,7 @@ const CODE = "host";
 const NOTES = "wasm-module-cache load 1";
 
 /** What a cache's `load` has stored. */
-export class Shelf {
+export class Kept {
   readonly #context: Context<unknown>;
   /** Keys of entries found damaged, whose headers may still look right. */
   readonly #damaged = new Set<string>();

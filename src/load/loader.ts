@@ -9,8 +9,8 @@ import type { Bytes } from "../platform/platform.ts";
 import { hasUser, receive, shown, tooLong } from "../calls/streaming.ts";
 import { checkOrCancel, HttpLoad, type HttpOptions, type Mode, unkept } from "./http.ts";
 import { checkPins, pinsOf } from "./integrity.ts";
-import { Joint } from "./shared_load.ts";
-import { Shelf } from "./kept.ts";
+import { SharedLoad } from "./shared_load.ts";
+import { Kept } from "./kept.ts";
 
 /** Options of {@linkcode ModuleCache.load}. */
 export interface LoadOptions {
@@ -53,14 +53,14 @@ const MODES: readonly unknown[] = ["default", "no-store", "reload", "no-cache", 
 /** The loads of a cache. */
 export class Loader<M> {
   readonly #context: Context<M>;
-  readonly #shelf: Shelf;
+  readonly #kept: Kept;
   readonly #files = new QuickLRU<string, { identity: string; digest: string }>({ maxSize: 1000 });
-  readonly #joints = new Map<string, Joint<M>>();
+  readonly #loads = new Map<string, SharedLoad<M>>();
 
   /** Touches nothing yet. */
   constructor(context: Context<M>) {
     this.#context = context;
-    this.#shelf = new Shelf(context as unknown as Context<unknown>);
+    this.#kept = new Kept(context as unknown as Context<unknown>);
   }
 
   /** Loads; overlapping calls for the same URL and options share one load. */
@@ -75,22 +75,22 @@ export class Loader<M> {
     target.hash = "";
     const options = { pins, mode: cache, isAnyType: type === "any" || pins.length > 0 };
     const name = JSON.stringify([target.href, options]);
-    const joint = this.#joints.get(name) ?? this.#begin(name, (signal) => this.#load(target, { ...options, signal }));
-    return await joint.join(signal);
+    const shared = this.#loads.get(name) ?? this.#begin(name, (signal) => this.#load(target, { ...options, signal }));
+    return await shared.join(signal);
   }
 
-  #begin(name: string, work: (signal: AbortSignal) => Promise<M>): Joint<M> {
-    const joint: Joint<M> = new Joint(work, () => {
-      if (this.#joints.get(name) === joint) this.#joints.delete(name);
+  #begin(name: string, work: (signal: AbortSignal) => Promise<M>): SharedLoad<M> {
+    const shared: SharedLoad<M> = new SharedLoad(work, () => {
+      if (this.#loads.get(name) === shared) this.#loads.delete(name);
     });
-    this.#joints.set(name, joint);
-    return joint;
+    this.#loads.set(name, shared);
+    return shared;
   }
 
   /** Removes everything stored about URLs and files. */
   async clear(storage: Storage | undefined): Promise<void> {
     this.#files.clear();
-    await this.#shelf.clear(storage);
+    await this.#kept.clear(storage);
   }
 
   async #load(url: URL, options: HttpOptions): Promise<M> {
@@ -98,7 +98,7 @@ export class Loader<M> {
     const { platform: { files } } = this.#context;
     if (url.protocol === "file:" && files) return await this.#loadFile(files.resolve(url), options);
     if (/^https?:$/.test(url.protocol)) {
-      return await new HttpLoad(this.#context, this.#shelf, options).load(url.href);
+      return await new HttpLoad(this.#context, this.#kept, options).load(url.href);
     }
     // The runtime's own errors repeat the user.
     if (hasUser(url.href)) throw new TypeError(`Cannot load ${shown(url.href)}: only http: and https: take a user`);

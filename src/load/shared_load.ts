@@ -1,7 +1,7 @@
 // Work that several callers wait for, any of whom may give up.
 
 /** Work in progress, and the callers waiting for it. */
-export class Joint<T> {
+export class SharedLoad<T> {
   readonly #abort = new AbortController();
   readonly #result: Promise<T>;
   #waiting = 0;

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { type Context, openContext, type Storage } from "../../src/context.ts";
 import { policyOf } from "../../src/load/policy.ts";
-import { type Note, Shelf } from "../../src/load/kept.ts";
+import { Kept, type Note } from "../../src/load/kept.ts";
 import { PROBE } from "../../src/v8/proof.ts";
 import { type Answer, GZIP, WASM, withServer } from "../_server.ts";
 import { bytes, entriesIn, inDirectory, realModule, TextEngine, type TextModule } from "../_tools.ts";
@@ -55,7 +55,7 @@ test("notes that make no sense are none", options, async () => {
     await inDirectory((directory) =>
       withServer(() => ({ headers: FRESH, body: PROBE }), async ({ url, asked }) => {
         const context = openContext({ directory, strict: true });
-        const shelf = new Shelf(context as unknown as Context<unknown>);
+        const shelf = new Kept(context as unknown as Context<unknown>);
         await shelf.keepNote(`${url}/`, { toJSON: () => note } as Note);
         // Forged: another code under the digest that is pinned.
         const other = createHash("sha256").update(OTHER);
