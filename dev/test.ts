@@ -41,9 +41,12 @@ async function testAll(runtimes: readonly Runtime[], config: string): Promise<{ 
   return { sum, failed };
 }
 
-/** Node 22 and 24 wait for processes of low priority: the two at once would wait for each other's. */
+/**
+ * What takes longest first. Node 22 and 24 wait for processes of low priority: the two at once would wait for each
+ * other's.
+ */
 function inTurn(runtimes: readonly Runtime[]): Runtime[] {
-  const turns = ["Node 22", "Bun", "Deno", "Node 24"];
+  const turns = ["Node 24", "Deno", "Bun", "Node 26", "Node 22"];
   const turnOf = ({ name }: Runtime) => {
     const turn = turns.findIndex((start) => name.startsWith(start));
     return turn < 0 ? turns.length : turn;

@@ -281,13 +281,6 @@ async function resultOf(
 ): Promise<(() => IteratorResult<Effect<unknown>, unknown>) | undefined> {
   const { operation, plan: { isSync } } = task;
   if (effect.name === "join" && !isSync) {
-    if (!task.waiting) {
-      task.waiting = "join";
-      const landing = effect.async() as Promise<unknown>;
-      landing.then((value) => task.joined = { value }, (error) => task.joined = { error });
-      note(world, task, "joins");
-      return undefined;
-    }
     const { joined } = task;
     delete task.waiting;
     delete task.joined;
@@ -339,8 +332,10 @@ function advance(
       }
       step = task.operation.next(value);
     }
-    if (!step.done) task.pending = step.value;
-    else {
+    if (!step.done) {
+      task.pending = step.value;
+      if (step.value.name === "join" && !task.plan.isSync) join(world, task, step.value);
+    } else {
       task.isDone = true;
       if (task.plan.code !== undefined) task.result = step.value as Resolved<TextModule>;
     }
@@ -348,6 +343,14 @@ function advance(
     task.error = error;
   }
   note(world, task, `then ${task.pending?.name ?? "ends"}`);
+}
+
+/** Joins a flight in the turn in which it was found, as the runtimes do: nothing comes in between. */
+function join(world: World, task: TaskState, effect: Effect<unknown>): void {
+  task.waiting = "join";
+  const landing = effect.async() as Promise<unknown>;
+  landing.then((value) => task.joined = { value }, (error) => task.joined = { error });
+  note(world, task, "joins");
 }
 
 /** A process dies: no `finally` runs, and the system gives its locks back. */

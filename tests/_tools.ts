@@ -162,6 +162,9 @@ export function thisRuntime(): string {
   return Bun ? `Bun ${Bun.version}` : `Node ${process.versions.node}`;
 }
 
+/** Whether what is the same on every runtime is tried in full here: on the fastest, and everywhere with TEST_LONG=1. */
+export const isInFull: boolean = thisRuntime().startsWith("Bun") || process.env.TEST_LONG === "1";
+
 /** What a script left behind. */
 export interface Ended {
   readonly code: number | null;

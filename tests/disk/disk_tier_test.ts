@@ -27,6 +27,8 @@ import {
   entriesIn,
   hitsOnly,
   inDirectory,
+  inMemory,
+  isInFull,
   onlyEntry,
   payloadOf,
   type Resolve,
@@ -65,7 +67,7 @@ type Damage = (entry: Uint8Array) => Iterable<Uint8Array>;
 
 /** Writes each damaged form over the entry, and looks up: it is made again, and the next lookup is a hit. */
 async function expectRecompiled(resolve: Resolve, damage: Damage, engine = new WaryEngine()): Promise<void> {
-  await inDirectory(async (directory) => {
+  await inMemory(async (directory) => {
     const cache = new ModuleCache({ engine, directory, onWarning: () => {} });
     await resolve(cache, bytes("hello"));
     const path = onlyEntry(directory);
@@ -76,7 +78,8 @@ async function expectRecompiled(resolve: Resolve, damage: Damage, engine = new W
       cache.clearMemory();
       const { from, module } = await resolve(cache, bytes("hello"));
       assertEquals([from, module.text], ["recompiled", "hello"], `form ${form++}`);
-      assertEquals(new Uint8Array(readFileSync(path)), entry);
+      // Of thousands, byte by byte takes seconds.
+      assertStrictEquals(readFileSync(path).equals(entry), true);
     }
     cache.clearMemory();
     assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
@@ -98,10 +101,10 @@ function spread(i: number, below: number): number {
 }
 
 bothWays(
-  "a thousand flipped bits of a large payload are found",
+  "flipped bits of a large payload are found",
   (resolve) =>
     expectRecompiled(resolve, function* (entry) {
-      for (let i = 0; i < 1000; i++) {
+      for (let i = 0; i < (isInFull ? 1000 : 100); i++) {
         const damaged = entry.slice();
         const at = HEADER_BYTES + spread(i, entry.length - HEADER_BYTES);
         damaged[at]! ^= 1 << i % 8;
@@ -111,10 +114,10 @@ bothWays(
 );
 
 bothWays(
-  "two hundred truncations of a large entry are found",
+  "truncations of a large entry are found",
   (resolve) =>
     expectRecompiled(resolve, function* (entry) {
-      for (let i = 0; i < 200; i++) yield entry.slice(0, spread(i, entry.length));
+      for (let i = 0; i < (isInFull ? 200 : 50); i++) yield entry.slice(0, spread(i, entry.length));
     }, large()),
 );
 

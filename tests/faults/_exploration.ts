@@ -5,7 +5,7 @@ import { assert } from "@std/assert";
 import { rmSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
-import { inMemory } from "../_tools.ts";
+import { inMemory, isInFull } from "../_tools.ts";
 import { type Circumstances, outcomesOf } from "./_outcomes.ts";
 import { withWatches } from "./_runtime_calls.ts";
 import type { Scenario } from "./_scenarios.ts";
@@ -42,7 +42,8 @@ class Exploration<M> {
     // Strict mode stops at the damage that another scenario is about.
     const calls = isStrict ? (await this.#trials.run(undefined, true)).watch.calls : this.#calls;
     for (const [at, call] of calls.entries()) {
-      const faults = isStrict || !this.#isSync ? inTurn(faultsOf(call), at) : faultsOf(call);
+      const isWhole = isInFull && this.#isSync && !isStrict;
+      const faults = isWhole ? faultsOf(call) : inTurn(faultsOf(call), at);
       for (const fault of faults) {
         const run = await this.#trials.run((i) => i === at ? fault : undefined, isStrict);
         const outcomes = outcomesOf(call, fault, this.#circumstances(calls, at));
@@ -111,8 +112,8 @@ class Exploration<M> {
 }
 
 /**
- * Codes that the cache nowhere tells apart take turns. All of them in a synchronous run that is not strict are enough: the
- * protocol is one. TEST_LONG=1 has them all in each.
+ * Codes that the cache nowhere tells apart take turns. All of them in a synchronous run that is not strict, on one runtime,
+ * are enough: the protocol is one. TEST_LONG=1 has them all in each.
  */
 function inTurn(faults: readonly Fault[], at: number): readonly Fault[] {
   if (process.env.TEST_LONG) return faults;

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type CacheError, type LoadOptions, ModuleCache } from "@wasm/module-cache";
 import { test } from "node:test";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { type Answer, WASM, withServer } from "../_server.ts";
 import { bytes, entriesIn, inDirectory } from "../_tools.ts";
 import { asks, contentOf, FRESH, options, OTHER, sri, STALE, strict } from "./_loads.ts";
