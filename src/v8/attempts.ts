@@ -125,7 +125,7 @@ export function unmark(root: string): void {
   builtin("node:fs").rmSync(markOf(root), { force: true });
 }
 
-/** Tells who works on a directory that a program starts, or ends. One call where nobody does. */
+/** Tells the process at work on a directory that a program starts or ends. One system call if there is none. */
 export function tellStart(root: string): void {
   const { lstatSync, lutimesSync } = builtin("node:fs");
   const stat = lstatSync(markOf(root), { throwIfNoEntry: false });
