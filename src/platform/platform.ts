@@ -108,7 +108,7 @@ export interface Lock {
 export interface Files {
   /** Absolute path of a directory, its parts separated by `/` on every system. */
   resolve(directory: string | URL): string;
-  /** Tells whether the program may read, or write, what is below `path`: without a prompt, and without touching the disk. */
+  /** Whether the program may read, or write, what is below `path`: without a prompt, and without touching the disk. */
   mayAccess(path: string, act: "read" | "write"): boolean;
   /** A file name that no other process or call chooses. */
   temporaryName(): string;

@@ -1,11 +1,14 @@
-// What entries of the V8 engine hold: V8's artifact, where one byte tells how good it is. Pure.
+// Payload of the V8 engine's entries: V8's artifact, in which one byte is its grade. Pure.
 //
 // V8 begins with a magic number, whose last byte (offset 3) is always C0: there the entry has the grade. Bytes 12 to 15
 // are the hash of V8's flags. The last 4·n bytes are what is left of the tiering budgets of the module's n functions.
 
 import type { Bytes } from "../engine/calls.ts";
 
-/** How much of a module is optimized: what one run happened to, all that one run executed, everything. */
+/**
+ * How much of a module is optimized: what V8 had optimized when a run ended, everything that a run executed,
+ * everything.
+ */
 export const GRADES = { snapshot: 1, profile: 2, full: 3 } as const;
 
 /** One of {@linkcode GRADES}. */
@@ -16,9 +19,9 @@ const MAGIC_BYTE = 0xc0;
 const [FLAG_HASH_FROM, FLAG_HASH_TO] = [12, 16];
 
 /**
- * Makes V8's artifact an entry's, in place.
+ * Turns V8's artifact into an entry's, in place.
  *
- * @throws {RangeError} When it is no artifact of V8: its format is not the one known here.
+ * @throws {RangeError} When it does not have the known format of V8's artifacts.
  */
 export function graded(artifact: Bytes, grade: Grade): Bytes {
   if (artifact[GRADE_AT] !== MAGIC_BYTE) throw new RangeError("Cannot keep artifact of V8: its format is unknown");
@@ -26,13 +29,13 @@ export function graded(artifact: Bytes, grade: Grade): Bytes {
   return artifact;
 }
 
-/** Tells whether an entry's artifact is of that grade or better. */
+/** Whether an entry's artifact is of that grade or better. */
 export function isAtLeast(artifact: Uint8Array, grade: Grade): boolean {
   const actual = artifact[GRADE_AT] ?? 0;
   return actual >= GRADES[grade] && actual <= GRADES.full;
 }
 
-/** Makes an entry's artifact V8's again, in place. */
+/** Turns an entry's artifact into V8's again, in place. */
 export function ungraded(artifact: Bytes): Bytes {
   artifact[GRADE_AT] = MAGIC_BYTE;
   return artifact;

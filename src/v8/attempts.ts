@@ -1,5 +1,5 @@
-// What was tried in a directory, and who is trying now: notes beside the entries, and a mark for the one process at work.
-// All of it only saves work: whatever happens to it, nothing is loaded or hangs by it.
+// Attempts in a directory, past and present: notes beside the entries, and a mark for the one process at work. They
+// only save work: whatever happens to them, nothing is loaded because of them, and nothing hangs.
 
 import { type Context, openContext, type Storage } from "../context.ts";
 import { type Address, addressIn } from "../disk/key.ts";
@@ -11,7 +11,7 @@ import { fromUtf8, now, toUtf8 } from "../platform/globals.ts";
 import { builtin } from "../platform/node_builtins.ts";
 import type { Target } from "./order.ts";
 
-/** How long a failure stands, ms: memory that was used up looks like a crash. */
+/** How long a failure counts, ms: running out of memory looks like a crash. */
 const FAILED_MS = 24 * 60 * 60 * 1000;
 
 /** How long all may take that is tried at a time, ms: what is not heard of for so long has been killed. */
@@ -62,7 +62,7 @@ export class Entries {
   }
 }
 
-/** What was tried for one entry. */
+/** Attempts for one entry. */
 export class Attempt {
   readonly #entries: Entries;
   readonly #name: Bytes;
@@ -73,7 +73,7 @@ export class Attempt {
     this.#name = toUtf8(target.key);
   }
 
-  /** Why nothing shall be tried now; `undefined` where it may. */
+  /** Why nothing must be tried now; `undefined` if it may. */
   get hindrance(): string | undefined {
     const note = this.#entries.read(this.#name);
     if (!note) return undefined;
@@ -102,7 +102,7 @@ function markOf(root: string): string {
   return `${root}/locks/v8`;
 }
 
-/** Marks a directory; tells whether nobody else works there. */
+/** Marks a directory. Returns whether nobody else works there. */
 export function mark(root: string): boolean {
   const { closeSync, lstatSync, openSync, unlinkSync } = builtin("node:fs");
   const path = markOf(root);
@@ -125,7 +125,7 @@ export function unmark(root: string): void {
   builtin("node:fs").rmSync(markOf(root), { force: true });
 }
 
-/** Tells who works on a directory that a program starts, or ends. One call where nobody does. */
+/** Tells the process at work on a directory that a program starts or ends. One system call if there is none. */
 export function tellStart(root: string): void {
   const { lstatSync, lutimesSync } = builtin("node:fs");
   const stat = lstatSync(markOf(root), { throwIfNoEntry: false });

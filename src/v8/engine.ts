@@ -1,4 +1,4 @@
-// The engine that keeps V8's optimized machine code, and the choice between it and the host engine.
+// The engine that stores V8's optimized machine code, and the choice between it and the host engine.
 
 import type { Bytes } from "../engine/calls.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -14,44 +14,44 @@ import { isWorth } from "./wasm.ts";
 /** Options of {@linkcode v8Engine}. */
 export interface V8EngineOptions {
   /**
-   * Which artifact is made behind the caller's back, for modules that have none:
+   * Which artifact is made in the background, for modules that have none:
    *
-   * - `"profile"`: the functions that the first process executed, by another process of low priority, begun when the
-   *   first ends or has run for ten seconds;
-   * - `"full"`: all functions, in the same way; takes ten times as long;
-   * - `"none"`: none; what is there is used.
+   * - `"profile"`: of the functions that the first process executed, by another process of low priority, started when
+   *   the first ends or has run for ten seconds;
+   * - `"full"`: of all functions, in the same way; takes ten times as long;
+   * - `"none"`: none; existing ones are used.
    *
    * @default {"profile"}
    */
   artifact?: "profile" | "full" | "none";
 }
 
-/** {@linkcode v8Engine}: makes the engine, and tells beforehand whether it can. */
+/** Type of {@linkcode v8Engine}: creates the engine, and reports whether it is available. */
 export interface V8EngineFactory {
   /**
-   * Makes the engine.
+   * Creates the engine.
    *
-   * @throws {TypeError} Where {@linkcode V8EngineFactory.available} says no, or an option is not what it should be.
+   * @throws {TypeError} When {@linkcode V8EngineFactory.available} says no, or an option is invalid.
    */
   (options?: V8EngineOptions): Engine<WebAssembly.Module>;
 
-  /** Tells whether this process can use the engine, and why not. */
+  /** Reports whether this process can use the engine, and why not. */
   available(): V8Availability;
 }
 
 /**
- * Keeps V8's optimized machine code: on Node 22 to 25, a module that was run before starts at full speed.
+ * Stores V8's optimized machine code: on Node 22 to 25, a module that has run before starts at full speed.
  *
- * The first lookup of a code compiles as without a cache, and nothing waits for an artifact. It is made when the process
- * ends: what V8 optimized is written down at once (some ms), and another process of low priority optimizes the rest of
- * what was executed. `cache.warm` optimizes all and waits for it.
+ * The first lookup compiles as without a cache, and nothing waits for an artifact. It is made when the process ends:
+ * what V8 has optimized is serialized at once (some ms), and another process of low priority optimizes the rest of what
+ * was executed. `cache.warm` optimizes everything and waits for it.
  *
- * Artifacts are machine code: whoever can write the directory can run code as you, so that directories which others can
- * write are refused. Before V8 is given anything, the entry's digests, the identity of code, Node, V8, its flags,
- * processor and trap handler are checked. V8 is asked here for a first artifact only after other processes have proved
- * that its calls work, and an artifact that they made is kept only once another has loaded it. Modules that export no function, or are smaller than 4 KB, are compiled as ever.
+ * Artifacts are machine code: whoever can write the directory can run code as you, so directories that others can write
+ * are refused. Before V8 gets an artifact, the entry's digests and the identity of code, Node, V8, its flags, processor
+ * and trap handler are checked; and it has been loaded in another process before it was stored. Modules that export no
+ * function, or are smaller than 4 KB, are compiled as without a cache.
  *
- * @example Use it where it is there
+ * @example Use it if it is available
  * ```ts
  * import { defaultDirectory, ModuleCache } from "@wasm/module-cache";
  * import { bestEngine, v8Engine } from "@wasm/module-cache/v8";
@@ -64,7 +64,7 @@ export interface V8EngineFactory {
  */
 export const v8Engine: V8EngineFactory = Object.assign(create, { available: availability });
 
-/** {@linkcode v8Engine} where it is available, and else `hostEngine()`. */
+/** {@linkcode v8Engine} if it is available, otherwise `hostEngine()`. */
 export function bestEngine(options: V8EngineOptions = {}): Engine<WebAssembly.Module> {
   return v8Engine.available().available ? v8Engine(options) : hostEngine();
 }
@@ -98,7 +98,7 @@ function engineOf(id: string, grade: Order["grade"] | undefined): Engine<WebAsse
   };
 }
 
-/** Has the full artifact of a module made by other processes, and waits for it. */
+/** Lets other processes make the full artifact of a module, and waits for it. */
 function thoroughEngine(id: string): Engine<WebAssembly.Module> {
   return {
     ...compiling,
@@ -113,7 +113,7 @@ function thoroughEngine(id: string): Engine<WebAssembly.Module> {
   };
 }
 
-/** Reads a module back; the flags of V8 may have been changed since it was asked for the identity. */
+/** Reads a module back. V8's flags may have changed since the identity was read. */
 function load(id: string, least: Grade, artifact: Bytes, code: Bytes | undefined): WebAssembly.Module | undefined {
   if (!code || !isAtLeast(artifact, least) || !hasFlagsOf(id)) return undefined;
   return deserialize(ungraded(artifact), code);

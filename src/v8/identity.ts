@@ -1,20 +1,20 @@
-// Whether this process has V8's natives, and all that decides whether an artifact made here loads there.
+// Whether this process has V8's natives, and everything that decides whether an artifact made here loads there.
 
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import { hasTrapHandler } from "./intrinsics.ts";
 
-/** Whether the V8 engine can be used, and why not. */
+/** Whether the V8 engine is available, and why not. */
 export interface V8Availability {
-  /** It can. */
+  /** Whether it is available. */
   readonly available: boolean;
-  /** Why it cannot; absent where it can. */
+  /** Why it is not available; absent if it is. For people: its wording may change. */
   readonly reason?: string;
 }
 
-/** The Node versions that let V8's compiled code out: the natives came with 22's V8, and are gone from 26's. */
+/** Node versions whose V8 exports compiled code: the natives came with 22, and are gone from 26. */
 const [FIRST_NODE, FIRST_WITHOUT] = [22, 26];
 
-/** Tells whether this process can use the V8 engine. */
+/** Reports whether this process can use the V8 engine. */
 export function availability(): V8Availability {
   const reason = whyNot();
   return reason === undefined ? { available: true } : { available: false, reason };
@@ -42,7 +42,7 @@ function whyNot(): string | undefined {
   return "a part of this library that runs as a process of its own is not there: is it bundled?";
 }
 
-/** Environment variable of the processes that make artifacts: they must not have any made. */
+/** Environment variable of the processes that make artifacts: they must not start others. */
 export const MARK = "WASM_MODULE_CACHE_PROCESS";
 
 function isSingleExecutable(): boolean {
@@ -50,7 +50,7 @@ function isSingleExecutable(): boolean {
   return sea?.isSea() ?? false;
 }
 
-/** Path of what runs as processes of their own, where it is there; the published form is JavaScript. */
+/** Path of the helper processes' program, if it is there; the published form is JavaScript. */
 export function processPath(): string | undefined {
   const url = import.meta.url as string | undefined;
   if (!url?.startsWith("file:")) return undefined;
@@ -60,8 +60,8 @@ export function processPath(): string | undefined {
 }
 
 /**
- * All that decides whether V8's artifacts of this process load in another. V8's tag covers its version, its flags and the
- * features of the processor; the trap handler and how it was built it forgets.
+ * Everything that decides whether V8's artifacts of this process load in another. V8's tag covers its version, its
+ * flags and the processor's features, but not the trap handler, nor how it was built.
  */
 export function identity(): string {
   const { arch, config: { variables }, platform, versions } = nodeProcess();
@@ -70,17 +70,17 @@ export function identity(): string {
   return `v8 ${versions.v8} node ${versions.node} ${platform} ${arch} ${build} ${versionTag()} ${traps} 1`;
 }
 
-/** What builds of one version differ in, as far as compiled code knows. */
+/** Differences between builds of one version that affect compiled code. */
 const BUILD = ["v8_enable_pointer_compression", "v8_enable_sandbox", "v8_enable_i18n_support"];
 
-/** Tells whether V8's flags are those of the identity still. */
+/** Whether V8's flags are still those of the identity. */
 export function hasFlagsOf(id: string): boolean {
   return id.includes(` ${versionTag()} `);
 }
 
 /**
- * V8's own tag: it changes when flags are changed in a running program. Other threads may have theirs on for some
- * microseconds: what most looks find counts.
+ * V8's own tag, which changes when flags change in a running program. Other threads may switch theirs on for some
+ * microseconds: the value found most often counts.
  */
 function versionTag(): string {
   const looks = Array.from({ length: 5 }, () => builtin("node:v8").cachedDataVersionTag().toString(16));

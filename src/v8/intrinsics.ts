@@ -1,5 +1,5 @@
-// V8's own calls that write compiled modules down and read them back. They check next to nothing: a wrong argument ends
-// the process, so that whoever calls has checked before.
+// V8's own calls that serialize compiled modules and read them back. They check next to nothing: a wrong argument ends
+// the process, so callers must check first.
 
 import { builtin } from "../platform/node_builtins.ts";
 import { native as runtime } from "../engine/runtime.ts";
@@ -10,9 +10,9 @@ const { Instance, Module, Table } = runtime;
 /**
  * Calls one of V8's natives.
  *
- * The flag that allows their syntax is off again when the call begins: V8 hashes its flags into artifacts. Where it is on
- * already, by the user's wish, it stays. The function is made anew each time, for V8 drops the bytecode of functions that
- * are not used and could not parse it again.
+ * The flag that allows their syntax is off again when the call begins, because V8 hashes its flags into artifacts. If
+ * the user has switched it on, it stays on. The function is created anew each time, because V8 drops the bytecode of
+ * unused functions and could not parse it again.
  */
 function native(name: string, ...given: unknown[]): unknown {
   const names = given.map((_, i) => `argument${i}`);
@@ -20,7 +20,7 @@ function native(name: string, ...given: unknown[]): unknown {
   return (attempt(make) ?? attempt(() => withSyntax(make)) ?? withSyntax(make))(...given);
 }
 
-/** What was made, or nothing where natives are no syntax: another thread may switch the flag off in between. */
+/** The function, or nothing if natives are not valid syntax: another thread may switch the flag off in between. */
 function attempt<T>(make: () => T): T | undefined {
   try {
     return make();
@@ -39,7 +39,7 @@ function withSyntax<T>(make: () => T): T {
   }
 }
 
-/** Makes an instance, whatever the program made of the globals. */
+/** Creates an instance, whatever the program has done to the globals. */
 export function instantiate(module: WebAssembly.Module, imports?: WebAssembly.Imports): WebAssembly.Instance {
   return new Instance(module, imports);
 }
@@ -50,7 +50,7 @@ export function hasTrapHandler(): boolean {
 }
 
 /**
- * Has V8 optimize an exported function now.
+ * Makes V8 optimize an exported function now.
  *
  * @returns Whether it did: without one optimized function {@linkcode serialize} ends the process.
  * @throws {TypeError} When it is not a function of WebAssembly.
@@ -62,7 +62,7 @@ export function optimize(exported: unknown): boolean {
 }
 
 /**
- * Writes down the optimized code of a module. It must have some.
+ * Serializes the optimized code of a module, which must have some.
  *
  * @throws {TypeError} When it is not a module.
  */
@@ -74,8 +74,8 @@ export function serialize(module: WebAssembly.Module): Uint8Array<ArrayBuffer> {
 /**
  * Reads a module back.
  *
- * @param artifact What {@linkcode serialize} gave for this very code, on this V8 with these flags and this processor.
- * @returns The module, or `undefined` where V8 sees that it does not fit.
+ * @param artifact Result of {@linkcode serialize} for the same code, V8, flags and processor.
+ * @returns The module, or `undefined` if V8 finds that it does not fit.
  */
 export function deserialize(
   artifact: Uint8Array<ArrayBuffer>,

@@ -1,5 +1,5 @@
-// What happens behind the caller's back: modules that were compiled here are remembered, and when the process ends, or has
-// run for a while, what V8 optimized of them is handed to another process, which makes entries. Keeps no module alive.
+// Work in the background: remembers modules that were compiled here, and when the process ends, or has run for a while,
+// hands what V8 has optimized of them to another process, which makes entries. Keeps no module alive.
 
 import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
@@ -13,13 +13,13 @@ import type { Order, Target } from "./order.ts";
 import { startSupervisor } from "./processes.ts";
 import { isWorth, MIN_BYTES, type Outline, outlineOf } from "./wasm.ts";
 
-/** A module without an artifact as good as wanted. */
+/** A module whose artifact is missing, or of a lesser grade than wanted. */
 export interface Cold {
   /** Identity of this process. */
   readonly id: string;
   /** The grade wanted. */
   readonly grade: Order["grade"];
-  /** The module; what nobody uses any more needs no artifact. */
+  /** The module, held weakly: one that nobody uses any more needs no artifact. */
   readonly module: WebAssembly.Module;
   /** Its code. */
   readonly code: Bytes;
@@ -32,16 +32,16 @@ interface Remembered extends Omit<Cold, "module" | "place"> {
   readonly target: Target;
 }
 
-/** How long a process that goes on is left alone first, ms: servers are killed, and never end. */
+/** How long a process runs before this begins, ms: servers are killed, and never end by themselves. */
 const AFTER_MS = 10_000;
 
-/** How long all that is done here may hold the process up, ms; a module begun is done. */
+/** How long this may delay the end of the process, ms; a module begun is finished. */
 const MAX_MS = 30;
 
 /** How many bytes of code are remembered at a time, where the cache may keep so much in memory. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** Those of this process, by directory and key, whichever engines compiled: a process ends only once. */
+/** The modules of this process, by directory and key, for all engines: a process ends only once. */
 const directories = new Map<string, Map<string, Remembered>>();
 let bytes = 0;
 let timer: Timer | undefined;
@@ -51,7 +51,7 @@ let isHooked = false;
 export function later({ id, grade, module, code, place }: Cold): void {
   const { prepare, ...target } = place;
   const { maxMemoryBytes, secret } = target.options;
-  // Another process cannot be told a key.
+  // A `CryptoKey` cannot be passed to another process.
   const isTellable = secret === undefined || secret instanceof Uint8Array;
   const isTooMuch = bytes + code.length > Math.min(MAX_BYTES, maxMemoryBytes);
   if (code.length < MIN_BYTES || isTooMuch || !isTellable) return;
@@ -65,7 +65,7 @@ export function later({ id, grade, module, code, place }: Cold): void {
   timer.unref?.();
 }
 
-/** Makes the folders while there is somebody who wants them. */
+/** Creates the folders during the lookup. */
 function begin(root: string, prepare: () => void): Map<string, Remembered> | undefined {
   try {
     prepare();
@@ -78,7 +78,7 @@ function begin(root: string, prepare: () => void): Map<string, Remembered> | und
   return modules;
 }
 
-/** Sees to all that are remembered, as long as it may take. */
+/** Works through the remembered modules, within the time allowed. */
 function settle(): void {
   timer = undefined;
   const untilMs = clock() + MAX_MS;
@@ -116,7 +116,9 @@ function ordersOf(modules: Iterable<Remembered>, untilMs: number): Order[] {
   return orders;
 }
 
-/** Has V8 write down what it optimized, unless that was tried before. A fault costs the artifact, not the program. */
+/**
+ * Makes V8 serialize what it has optimized, unless that was tried before. A fault costs the artifact, not the program.
+ */
 function orderOf({ id, grade, code, target, ...each }: Remembered): Order | undefined {
   try {
     const module = each.module.deref();
@@ -125,10 +127,10 @@ function orderOf({ id, grade, code, target, ...each }: Remembered): Order | unde
     const outline = outlineOf(code);
     const { functions } = outline;
     if (!isWorth(code, outline)) return undefined;
-    // Before V8 is called: should it end the process, then only once.
+    // Recorded before V8 is called: if that ends the process, then only once.
     attempt.note();
     const snapshot = snapshotOf(module, outline);
-    // What a profile needs an instance for that must not be made here is optimized as a whole.
+    // A profile needs an instance. If none may be created here, the whole module is optimized.
     return grade === "profile" && snapshot
       ? { id, grade, code, snapshot, profile: profileOf(snapshot, functions), target }
       : { id, grade: "full", code, snapshot, profile: wholeProfile(functions), target };
@@ -138,8 +140,8 @@ function orderOf({ id, grade, code, target, ...each }: Remembered): Order | unde
 }
 
 /**
- * Writes a module down as it is optimized now. V8 needs one optimized function, and an exported one to be told of it: an
- * instance is made that does nothing. A module that would run something then is left alone.
+ * Serializes a module as it is optimized now. V8 needs one optimized function, named by an export: so an inert instance
+ * is created. A module that would run code then is left alone.
  */
 function snapshotOf(module: WebAssembly.Module, { hasStart, imports, shortestExport }: Outline): Bytes | undefined {
   if (hasStart || !imports || shortestExport === undefined) return undefined;
@@ -147,7 +149,7 @@ function snapshotOf(module: WebAssembly.Module, { hasStart, imports, shortestExp
   try {
     exported = instantiate(module, imports()).exports[shortestExport];
   } catch {
-    // Its data wants other imports than these.
+    // Its data needs other imports than these.
     return undefined;
   }
   return optimize(exported) ? serialize(module) : undefined;

@@ -1,4 +1,5 @@
-// The process that makes entries when a program has ended: one for a directory, without hurry, and never in the way.
+// The process that makes entries when a program has ended: one per directory, at idle priority, yielding to programs
+// that start.
 
 import { clock, setTimer } from "../platform/globals.ts";
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
@@ -7,13 +8,16 @@ import { Attempt, Entries, LIMIT_MS, sinceStart, unmark } from "./attempts.ts";
 import type { Order } from "./order.ts";
 import { LOOK_MS, makeArtifact, PROFILE_FOLDER, verified } from "./processes.ts";
 
-/** For how long work is begun, ms: on one core, so of its time too. */
+/** How long new work may begin, ms. It runs on one core, so this bounds its processor time too. */
 const BEGIN_MS = 60 * 1000;
 
-/** For how long no program must have started or ended, ms. */
+/** How long no program must have started or ended before the slow work begins, ms. */
 const CALM_MS = 1000;
 
-/** Carries out the orders of a directory: what programs have optimized at once, the rest when no program starts. */
+/**
+ * Carries out the orders of a directory: stores what programs have optimized at once, makes the rest when no program
+ * starts.
+ */
 export async function supervise(orders: readonly Order[]): Promise<void> {
   const { root } = orders[0]!.target!;
   nodeProcess().on("exit", () => unmark(root));
@@ -29,9 +33,9 @@ export async function supervise(orders: readonly Order[]): Promise<void> {
 }
 
 /**
- * Takes a step for an order. Where it fails, notes why, so that nobody tries again.
+ * Takes a step for an order. If it fails, records why, so that nobody tries again.
  *
- * @param step Tells whether something is left to do.
+ * @param step Takes the step. Returns whether something is left to do.
  */
 async function leaves(order: Order, step: (order: Order) => Promise<boolean>): Promise<boolean> {
   const attempt = new Attempt(order.id, order.target!);
@@ -45,10 +49,10 @@ async function leaves(order: Order, step: (order: Order) => Promise<boolean>): P
   }
 }
 
-/** Keeps what the program's own V8 optimized, once another process has loaded it. */
+/** Stores what the program's own V8 has optimized, once another process has loaded it. */
 async function keepSnapshot(order: Order): Promise<boolean> {
   const isLeft = order.profile !== undefined;
-  // Where nothing else was executed, that is all.
+  // If nothing else was executed, that is all.
   if (order.snapshot) await keep(order, isLeft ? "snapshot" : "profile", verified);
   return isLeft;
 }
@@ -64,11 +68,11 @@ async function keep(order: Order, grade: Grade, make: typeof makeArtifact): Prom
   const isThere = () => isAtLeast(entries.read(code) ?? new Uint8Array(), grade);
   if (isThere()) return;
   const artifact = await make(order, `${target!.root}/tmp`, () => isStarting(target!.root));
-  // Somebody may have warmed it meanwhile.
+  // Someone may have warmed it meanwhile.
   if (!isThere()) entries.write(code, graded(artifact, grade));
 }
 
-/** Lets everybody else have processors and disks first; the processes that this one starts do so too. */
+/** Lowers the priority for processor and disk, of this process and those it starts. */
 function giveWay(): void {
   const { constants: { priority: { PRIORITY_LOW } }, setPriority } = builtin("node:os");
   tryTo(() => setPriority(PRIORITY_LOW));
@@ -77,7 +81,7 @@ function giveWay(): void {
   builtin("node:child_process").spawnSync("ionice", ["-c3", "-p", String(nodeProcess().pid)], { stdio: "ignore" });
 }
 
-/** Tells whether others shall wait for programs that start; ends them all where the directory is gone. */
+/** Whether helpers must wait for programs that start. Ends them all if the directory is gone. */
 function isStarting(root: string): boolean {
   try {
     return sinceStart(root) < CALM_MS;
@@ -93,15 +97,15 @@ function endGroup(): never {
   return nodeProcess().exit(1);
 }
 
-/** Removes what was left by processes that were killed. */
+/** Removes leftovers of killed processes. */
 function sweep(folder: string): void {
   const { readdirSync, rmSync } = builtin("node:fs");
-  // One process at a time works here: none of them is in use.
+  // Only one process at a time works here: none of them is in use.
   const left = readdirSync(folder).filter((name) => name.startsWith(PROFILE_FOLDER));
   for (const name of left) tryTo(() => rmSync(`${folder}/${name}`, { recursive: true }));
 }
 
-/** Does what may fail, and only costs time where it does. */
+/** Runs a step whose failure only costs time. */
 function tryTo(act: () => unknown): void {
   try {
     act();

@@ -1,4 +1,4 @@
-// What the processes say to each other: roles, exit codes, orders. Knows no cache.
+// Protocol between the processes: roles, exit codes, orders. Knows no cache.
 
 import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
@@ -18,36 +18,36 @@ export type Role = "name" | "optimize" | "full" | "verify" | "supervise";
 
 /** Exit codes of these processes. */
 export const EXITS = {
-  /** It runs under other V8 flags than who wants the artifact. */
+  /** Its V8 flags differ from the orderer's. */
   otherIdentity: 3,
-  /** V8 gave back something else than it was given. */
+  /** V8 returned another module than it was given. */
   notTheSame: 4,
-  /** It used as much processor time as it may. */
+  /** It used up its processor time. */
   tooLong: 5,
 } as const;
 
 /** Where an entry goes. */
 export type Target = Omit<EntryPlace, "prepare">;
 
-/** What shall be made. */
+/** An artifact to be made. */
 export interface Order {
-  /** Identity of the process that wants it. */
+  /** Identity of the ordering process. */
   readonly id: string;
-  /** How good it shall be. */
+  /** The grade wanted. */
   readonly grade: Exclude<Grade, "snapshot">;
   /** The code. */
   readonly code: Bytes;
-  /** Which functions are to be optimized, in V8's form; absent for all of them, as fast as the machine can. */
+  /** The functions to optimize, as V8's profile; absent for all of them, at full speed. */
   readonly profile?: Bytes;
-  /** An artifact that nobody has loaded yet: V8's as it was when the program ended, or the one to be verified. */
+  /** An artifact that has not been loaded yet: V8's from the end of the program, or the one to verify. */
   readonly snapshot?: Bytes;
-  /** Artifact of the probe, for who verifies. */
+  /** Artifact of the probe, for verifying. */
   readonly probe?: Bytes;
-  /** Where the entry goes; absent where the artifact is wanted and no entry. */
+  /** Where the entry goes; absent if only the artifact is wanted. */
   readonly target?: Target;
 }
 
-/** Makes bytes of orders, in parts: their length and text, then all that is bytes, in the order of the text. */
+/** Encodes orders in parts: length and text, then all byte fields in the order of the text. */
 export function partsOf(orders: readonly Order[]): Uint8Array[] {
   const blobs: Uint8Array[] = [];
   const text = JSON.stringify(orders, (_, value) => {
@@ -59,12 +59,12 @@ export function partsOf(orders: readonly Order[]): Uint8Array[] {
   return [new Uint8Array(Uint32Array.of(head.length).buffer), head, ...blobs];
 }
 
-/** Makes orders of bytes. */
+/** Decodes orders. */
 export function ordersIn(bytes: Bytes): Order[] {
   let at = 0;
   const next = (length: number) => bytes.slice(at, at += length);
   const [headLength] = new Uint32Array(next(4).buffer);
-  // JSON has no infinity, which limits may be, and makes null of it.
+  // JSON has no infinity, and turns limits that are infinite into null.
   return JSON.parse(
     fromUtf8(next(headLength!)),
     (_, value) => value === null ? Infinity : value.bytes === undefined ? value : next(value.bytes),
@@ -72,9 +72,9 @@ export function ordersIn(bytes: Bytes): Order[] {
 }
 
 /**
- * Makes sure that nobody else can put files into a folder.
+ * Makes sure that nobody else can write a folder.
  *
- * @throws {Error} When somebody can.
+ * @throws {Error} When someone else can.
  */
 export function checkFolder(folder: string): void {
   const exposure = nodeFiles().exposure(folder).sync();

@@ -1,5 +1,5 @@
-// A process of its own: makes artifacts, or sees to it that they are made. Its role is its argument, its orders come by
-// standard input, and an artifact goes to descriptor 3. Nobody imports it.
+// Program of the helper processes, which make artifacts or supervise those that do. Its role is its argument, its
+// orders come by standard input, an artifact goes to descriptor 3. Never imported.
 
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import type { Bytes } from "../engine/calls.ts";
@@ -9,7 +9,7 @@ import { deserialize, serialize } from "./intrinsics.ts";
 import { checkFolder, EXITS, type Order, ordersIn, type Role } from "./order.ts";
 import { PROBE, probeArtifact, works } from "./proof.ts";
 
-/** How much processor time an artifact that nobody waits for may take, ms, and how often to look. */
+/** Most processor time for an artifact that nobody waits for, ms, and how often to check. */
 const [MAX_CPU_MS, LOOK_MS] = [60_000, 100];
 
 /** How many times in a row V8 must be found without work, which is to use less time than this, ms. */
@@ -25,7 +25,7 @@ const roles: Record<Role, (orders: Order[]) => void | Promise<void>> = {
   verify: ([order]) => verify(order!),
   supervise: async (orders) => (await import("./maker.ts")).supervise(orders),
 };
-// What it throws ends the process, and that is the answer.
+// An error ends the process, which is the answer.
 void roles[role](ordersIn(new Uint8Array(readFileSync(0))));
 
 function give(artifact: Bytes): void {

@@ -1,4 +1,4 @@
-// Processes that make artifacts: what V8 may crash on, or needs other flags for, happens there.
+// Starts the processes that make artifacts: everything that may crash V8, or needs other flags, happens there.
 
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import type { ChildProcess, StdioOptions } from "node:child_process";
@@ -9,7 +9,9 @@ import { clearTimer, crypto, fromUtf8, setTimer } from "../platform/globals.ts";
 import { checkFolder, EXITS, type Order, partsOf, type Role } from "./order.ts";
 import { probeArtifact } from "./proof.ts";
 
-/** How long one process may take, ms: to optimize all of a module of 34 MB takes half a minute, on a busy machine longer. */
+/**
+ * How long one process may take, ms: optimizing all of a 34 MB module takes half a minute, on a busy machine longer.
+ */
 const LIMIT_MS = 15 * 60 * 1000;
 
 /** Flags under which the work of a role is done. What goes by a profile keeps to one thread. */
@@ -19,7 +21,7 @@ const FLAGS: Partial<Record<Role, string[]>> = {
   full: ["--no-liftoff", "--no-wasm-lazy-compilation"],
 };
 
-/** How the names of folders begin that profiles are put into. */
+/** Beginning of the names of folders for profiles. */
 export const PROFILE_FOLDER = "v8-";
 
 /** How often to look whether a process must wait, ms. */
@@ -146,13 +148,15 @@ function ownFlags(): string[] {
 
 const USUAL_FLAGS = /^--(stack|max[-_]old[-_]space|max[-_]semi[-_]space)[-_]size=|^--(expose[-_]gc|harmony[\w-]*)$/;
 
-/** Without what Node itself reads: options, hooks and channels are for the program, not for its helpers. */
+/**
+ * Without the variables that Node itself reads: options, hooks and channels are for the program, not for its helpers.
+ */
 function environment(): Record<string, string | undefined> {
   const kept = Object.entries(nodeProcess().env).filter(([name]) => !name.startsWith("NODE_"));
   return { ...Object.fromEntries(kept), [MARK]: "1" };
 }
 
-/** Why a process failed, in words. */
+/** Why a process failed, for people. */
 const REASONS: Record<string, string> = {
   [EXITS.otherIdentity]: "it runs under V8 flags of its own",
   [EXITS.notTheSame]: "V8 gave back another module",

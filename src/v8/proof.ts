@@ -1,4 +1,4 @@
-// The proof that V8's calls do here what this engine needs: a module that one process writes down and another runs.
+// The proof that V8's calls work here: a module that one process serializes and another runs.
 
 import { native } from "../engine/runtime.ts";
 import type { Bytes } from "../engine/calls.ts";
@@ -34,7 +34,7 @@ export function probeArtifact(): Bytes {
   return serialize(module);
 }
 
-/** Tells whether a module of the probe does what it should. */
+/** Whether a module of the probe works correctly. */
 export function works(module: WebAssembly.Module): boolean {
   const { add, read } = new native.Instance(module).exports as Record<string, (...given: number[]) => number>;
   if (add!(40, 2) !== 42 || read!(0) !== 0) return false;

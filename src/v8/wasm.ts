@@ -1,14 +1,14 @@
-// Reads of a module's code what is needed to make an instance of it that does nothing, and to know its functions. The
-// code has been compiled: it is valid. Pure.
+// Reads a module's code: its functions, and what an inert instance of it needs. The code has been compiled, so it is
+// valid. Pure.
 
 import { native } from "../engine/runtime.ts";
 import { fromUtf8 } from "../platform/globals.ts";
 
-/** What is known of a module. */
+/** Outline of a module. */
 export interface Outline {
   /** Functions that it defines itself. */
   readonly functions: number;
-  /** Runs a function when it is instantiated. */
+  /** Whether it runs a function when it is instantiated. */
   readonly hasStart: boolean;
   /** Name of the exported function with the shortest body of its own; absent where it exports none of its own. */
   readonly shortestExport?: string;
@@ -67,7 +67,7 @@ export function outlineOf(code: Uint8Array): Outline {
 /** Below this an artifact saves nothing. */
 export const MIN_BYTES = 4096;
 
-/** Tells whether an artifact of a code saves anything, and can be made: V8 is told of functions by exported ones. */
+/** Whether an artifact of the code saves anything and can be made: V8 is given functions by their exports. */
 export function isWorth(code: Uint8Array, outline: Outline = outlineOf(code)): boolean {
   return code.length >= MIN_BYTES && outline.shortestExport !== undefined;
 }
@@ -127,7 +127,7 @@ function importsOf(reader: Reader): { imports?: () => WebAssembly.Imports; impor
   return { imports, importedFunctions };
 }
 
-/** Reads what is imported, and tells how to make one; `undefined` where that is not known. */
+/** Reads an import and how to create a stand-in; `undefined` for unknown kinds. */
 const MAKERS: Record<typeof KINDS[number], (reader: Reader) => MakeImport | undefined> = {
   function: (reader) => {
     reader.number();
