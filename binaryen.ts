@@ -1,5 +1,6 @@
 /**
- * [Binaryen](https://github.com/WebAssembly/binaryen)'s optimizer in front of a module cache: run once, its output kept.
+ * [Binaryen](https://github.com/WebAssembly/binaryen)'s optimizer in front of a module cache: runs once, and its output
+ * is stored.
  *
  * @example Optimize once
  * ```ts
@@ -20,5 +21,5 @@
 export type { PrepareStep } from "./src/engine/prepared.ts";
 export { binaryenOptimizer, type BinaryenOptions, type BinaryenProgress } from "./src/steps/binaryen.ts";
 export type { BinaryenFeature } from "./src/steps/features.ts";
-export { binaryenWorker } from "./src/steps/optimize_jobs.ts";
+export { binaryenWorker, type BinaryenWorkerOptions } from "./src/steps/optimize_jobs.ts";
 export type { BinaryenPhase } from "./src/steps/optimize.ts";

@@ -1,8 +1,11 @@
 /**
- * A module cache for WebAssembly on Deno, Bun and Node: compile a module once, load it everywhere after.
+ * A module cache for WebAssembly on Deno, Bun and Node: compiles code once and returns the same module from memory
+ * afterwards.
  *
- * A module comes from a process-wide memory of live modules, from a directory of verified entries that processes and
- * runtimes share, and only else from the engine.
+ * A module comes from memory, from a directory of checked entries that processes and runtimes share, or from the
+ * engine. With the default engine, {@linkcode hostEngine}, an entry holds the code, not compiled code: a new process
+ * compiles again. `@wasm/module-cache/v8` stores machine code on Node 22 to 25, and {@linkcode prepared} the output of
+ * a step before the compiler.
  *
  * @example Compile once
  * ```ts

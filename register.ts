@@ -1,5 +1,5 @@
 /**
- * One import that puts a cache behind the `WebAssembly` calls of a whole program.
+ * Puts a cache behind the `WebAssembly` calls of a whole program, by one import:
  *
  * ```sh
  * deno run --preload jsr:@wasm/module-cache/register app.ts
@@ -7,7 +7,7 @@
  * node --import @wasm/module-cache/register app.js
  * ```
  *
- * or as the first import of a program or worker:
+ * Or make it the first import of a program or worker:
  *
  * @example Compile through the cache
  * ```ts
@@ -18,9 +18,10 @@
  * unregister();
  * ```
  *
- * Environment variables: `WASM_CACHE_DIR` (where entries are kept), `WASM_CACHE_ENGINE` (`auto`, `host`, `v8`),
- * `WASM_CACHE_MAX_BYTES` (of all entries), `WASM_CACHE_READ_ONLY=1`, `WASM_CACHE_SECRET_FILE` (what signs entries),
- * `WASM_CACHE_STRICT=1` (faults throw), `WASM_CACHE_LOG=trace` (a line for each lookup), `WASM_CACHE=off`.
+ * Environment variables: `WASM_CACHE_DIR` (the directory), `WASM_CACHE_ENGINE` (`auto`, `host` or `v8`),
+ * `WASM_CACHE_MAX_BYTES` (limit of the directory), `WASM_CACHE_MIN_BYTES` (least length of code that is looked up),
+ * `WASM_CACHE_READ_ONLY=1`, `WASM_CACHE_SECRET_FILE` (file with the secret that signs entries), `WASM_CACHE_STRICT=1`
+ * (faults throw), `WASM_CACHE_LOG=trace` (a line for each lookup), `WASM_CACHE=off`.
  *
  * @module
  */

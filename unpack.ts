@@ -1,7 +1,7 @@
 /**
- * Packed code as the input of a module cache: gzip, zstd and brotli are unpacked once, and what comes out is kept.
+ * Takes code compressed with gzip, zstd or brotli: decompresses it once and stores the output.
  *
- * @example Load what a server has packed
+ * @example Load compressed code
  * ```ts
  * import { defaultDirectory, hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
  * import { unpack } from "@wasm/module-cache/unpack";

@@ -1,5 +1,6 @@
 /**
- * An engine for Node 22 to 25 that keeps V8's optimized machine code.
+ * An engine for Node 22 to 25 that stores V8's optimized machine code. Elsewhere {@linkcode bestEngine} returns the
+ * host engine.
  *
  * @example Start at full speed from the second process on
  * ```ts

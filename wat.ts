@@ -1,5 +1,5 @@
 /**
- * WebAssembly text as the input of a module cache, by [wabt](https://github.com/AssemblyScript/wabt.js).
+ * WebAssembly text as the input of a module cache, translated by [wabt](https://github.com/AssemblyScript/wabt.js).
  *
  * @example Compile text
  * ```ts

@@ -1,6 +1,7 @@
 // Runs the benchmarks on Deno, Bun and Node, or those whose names are given: `deno task bench memory_hit cold`.
 
-import { chooseConfig, findRuntimes, installBenchModules, installPackages, packForNode, ROOT, run } from "./tools.ts";
+import { packForNpm } from "./pack.ts";
+import { chooseConfig, findRuntimes, installBenchModules, installPackages, ROOT, run } from "./tools.ts";
 
 const config = await chooseConfig();
 await installPackages();
@@ -14,7 +15,7 @@ const files = Array.from(Deno.readDirSync(`${ROOT}/bench`), ({ name }) => name)
   );
 const env = {
   BENCH_CONFIG: config,
-  BENCH_PACKED: files.some((name) => PACKED.includes(name)) ? await packForNode(config) : "",
+  BENCH_PACKED: files.some((name) => PACKED.includes(name)) ? `${await packForNpm(config)}/lib/mod.js` : "",
 };
 for (const file of files.sort()) {
   for (const { command } of await findRuntimes(config)) {

@@ -95,16 +95,16 @@ ${[line(heading), line(heading.map(() => "---")), ...table].join("\n")}
 
 const INTRODUCTION = `# Compatibility
 
-Programs that use real packages, with \`register\` and without it. Each program prints what came out of work done in wasm;
-they are in \`tests/packages\`.
+Ten real packages, run with \`register\` and without it: does the program do the same, and where does its module come from?
+Each program prints the result of work done in wasm; the programs are in \`tests/packages\`.
 
 - **what it calls**: for modules of 4 KB or more, measured without the cache.
-- **same output**: whether each of three processes with \`register\` that share a directory ended and printed as the
-  process without it, on every runtime.
-- Under each runtime: where the largest module came from in the second process. Node 22 and 24 keep machine code, which
-  is made after a process has ended, and was waited for; \`compiled, then disk\` means that the third process had it, as
-  for the first program in a directory (\`pyodide\` here): V8 is tried out there before anything is made. The others keep
-  the code: \`disk\` there means that it was found, and the module compiled from it.
+- **same output**: whether three processes with \`register\` that share a directory ended and printed as the process
+  without it, on every runtime.
+- Under each runtime: where the largest module came from in the second process. Node 22 and 24 store machine code, made
+  after a process has ended; the run waits for it. \`compiled, then disk\` means that the third process had it, as for the
+  first program in a directory (\`pyodide\` here), where V8's calls are tried out first. The other runtimes store the code:
+  there, \`disk\` means that it was found, and the module compiled from it.
 
 This page is written by \`npx -y deno@2.9.6 task compatibility\`. The tests run the same programs
 (\`tests/packages_test.ts\`).

@@ -16,6 +16,7 @@ import {
   megabytes,
   memoryFaults,
   memoryOf,
+  mostAllowed,
   type Reported,
 } from "./load/verdict.ts";
 import { chooseConfig, findRuntimes, installPackages, type Runtime } from "./tools.ts";
@@ -67,7 +68,7 @@ export async function longRun({ minutes, runtimes }: LongRunOptions): Promise<Ta
     judgeProcesses(all, tally);
     await judgeDisk(watched, tally, loads.length);
     printProcesses(all);
-    printDisk(watched);
+    printDisk(watched, loads.length);
   });
   return tally;
 }
@@ -118,12 +119,12 @@ function printProcesses(all: readonly Reported[]): void {
   }
 }
 
-function printDisk(all: readonly Watched[]): void {
-  console.log("\n| limit of the disk, MB | most at once, MB | over by, bytes | files | looks | prunes seen |");
+function printDisk(all: readonly Watched[], processes: number): void {
+  console.log("\n| limit of the disk, MB | most at once, MB | most allowed, MB | files | looks | prunes seen |");
   console.log("| --- | --- | --- | --- | --- | --- |");
-  for (const { maxDiskBytes, mostBytes, mostFiles, looks, falls } of all) {
-    const over = Math.max(0, mostBytes - maxDiskBytes);
-    const figures = [megabytes(maxDiskBytes), megabytes(mostBytes), over, mostFiles, looks, falls];
+  for (const { maxDiskBytes, mostBytes, mostFiles, looks, prunes } of all) {
+    const allowed = megabytes(mostAllowed(maxDiskBytes, processes));
+    const figures = [megabytes(maxDiskBytes), megabytes(mostBytes), allowed, mostFiles, looks, prunes];
     console.log(`| ${figures.join(" | ")} |`);
   }
 }

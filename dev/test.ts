@@ -3,41 +3,42 @@
 
 import { longRun } from "./long_run.ts";
 import { stress } from "./stress.ts";
+import { outcomeOf, type Tally, testCommand } from "./test/runners.ts";
 import { chooseConfig, findRuntimes, installTestPackages, run, type Runtime } from "./tools.ts";
 
-interface Tally {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
-
 /** Runs the tests everywhere, two runtimes at a time; gives the sum. */
-async function testAll(runtimes: readonly Runtime[], config: string): Promise<Tally> {
+async function testAll(runtimes: readonly Runtime[], config: string): Promise<{ sum: Tally; failed: string[] }> {
   const env = {
+    NO_COLOR: "1",
     TEST_RUNTIMES: JSON.stringify(Object.fromEntries(runtimes.map(({ name, command }) => [name, command]))),
   };
   const sum: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const failed: string[] = [];
   const counts = new Set<number>();
   const left = inTurn(runtimes);
   const testLeft = async () => {
     for (let runtime; (runtime = left.shift()) !== undefined;) {
+      const { name } = runtime;
       const { code, output } = await run(testCommand(runtime, config), { env, capture: true });
-      const tally = tallyOf(output);
-      const heading = `\n== ${summaryOf(runtime, tally)}`;
-      console.log(code === 0 ? heading : `${heading}\n${output}`);
+      const { tally, ...outcome } = outcomeOf(runtime, output);
+      const heading = `\n== ${name}: ${closingLine(tally)}`;
+      console.log(code === 0 ? heading : `${heading}\n${outcome.failures}`);
       counts.add(tally.passed + tally.failed + tally.skipped);
       sum.passed += tally.passed;
       sum.skipped += tally.skipped;
+      if (code === 0) continue;
       // A run that fails without a failed test did not get to its end.
-      sum.failed += code !== 0 ? Math.max(1, tally.failed) : tally.failed;
+      sum.failed += Math.max(1, tally.failed);
+      const names = outcome.failed.length > 0 ? outcome.failed : [`it ended with code ${code}`];
+      failed.push(...names.map((each) => `${name}: ${each}`));
     }
   };
   await Promise.all([testLeft(), testLeft()]);
   if (counts.size > 1) {
-    console.log(`The runtimes ran different numbers of tests: ${[...counts].join(", ")}`);
+    failed.push(`The runtimes ran different numbers of tests: ${[...counts].join(", ")}`);
     sum.failed++;
   }
-  return sum;
+  return { sum, failed };
 }
 
 /** Node 22 and 24 wait for processes of low priority: the two at once would wait for each other's. */
@@ -55,33 +56,6 @@ function closingLine({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
-function testCommand({ name, command }: Runtime, config: string): string[] {
-  const [program = ""] = command;
-  if (name.startsWith("Deno")) {
-    const options = ["--config", config, "--no-lock", "--preload", "tests/_guard.ts"];
-    return [program, "test", "-A", ...options, "tests/"];
-  }
-  return name.startsWith("Bun")
-    ? [program, "test", "./tests"]
-    : [program, "--test", "--test-reporter=tap", "tests/**/*_test.ts"];
-}
-
-function summaryOf({ name }: Runtime, tally: Tally): string {
-  return `${name}: ${closingLine(tally)}`;
-}
-
-/** Reads the counts that each runner prints at its end; zero where it printed none. */
-function tallyOf(output: string): Tally {
-  // deno-lint-ignore no-control-regex -- colours of the runners
-  const plain = output.replace(/\x1b\[[0-9;]*m/g, "");
-  const last = (pattern: RegExp) => Number([...plain.matchAll(pattern)].at(-1)?.[1] ?? 0);
-  return {
-    passed: last(/(\d+) passed/g) || last(/^# pass (\d+)/gm) || last(/^\s*(\d+) pass$/gm),
-    failed: last(/(\d+) failed/g) || last(/^# fail (\d+)/gm) || last(/^\s*(\d+) fail$/gm),
-    skipped: last(/(\d+) ignored/g) || last(/^# skipped (\d+)/gm) || last(/^\s*(\d+) skip$/gm),
-  };
-}
-
 /** Puts processes of all runtimes under load, in the short form; adds to the sum. */
 async function load(runtimes: readonly Runtime[], sum: Tally): Promise<void> {
   console.log("\n== Load");
@@ -95,7 +69,9 @@ async function load(runtimes: readonly Runtime[], sum: Tally): Promise<void> {
 const config = await chooseConfig();
 await installTestPackages();
 const runtimes = await findRuntimes(config);
-const sum = await testAll(runtimes, config);
+const { sum, failed } = await testAll(runtimes, config);
 if (!Deno.args.includes("--quick")) await load(runtimes, sum);
+// Once more, where a log that was cut still has them.
+for (const name of failed) console.log(`FAILED ${name}`);
 console.log(`\nAll runtimes:\n${closingLine(sum)}`);
 Deno.exit(sum.failed > 0 || sum.passed === 0 ? 1 : 0);

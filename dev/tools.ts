@@ -109,7 +109,7 @@ async function findRuntime(name: string): Promise<Runtime> {
   return { name: `${name.startsWith("bun") ? "Bun" : "Node"} ${version}`, command: [path] };
 }
 
-/** Packs the JavaScript that Node users get; gives the path of its main file. */
+/** Packs the package as JSR's npm registry does, a file for each of ours; gives its folder. */
 export async function packForNode(config: string): Promise<string> {
   const folder = `${ROOT}/.cache/packed`;
   await Deno.remove(folder, { recursive: true }).catch(() => {});
@@ -127,7 +127,7 @@ export async function packForNode(config: string): Promise<string> {
     user,
     source.replace("@std/crypto/timing-safe-equal", "../../dev/std/crypto/timing_safe_equal.js"),
   );
-  return `${folder}/package/mod.js`;
+  return `${folder}/package`;
 }
 
 function npm(name: "npm" | "npx"): string {

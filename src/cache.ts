@@ -1,4 +1,4 @@
-// ModuleCache: one engine, one memory, one directory, and the calls on them.
+// ModuleCache: what a user holds. The tiers meet elsewhere: memory and flights in lookup.ts, disk and engine in obtain.ts.
 
 import { type Code, copyOf, describe, viewOf } from "./bytes.ts";
 import { type Context, type Counters, openContext, type Resolved, type Storage } from "./context.ts";
@@ -24,9 +24,9 @@ import { warm, type WarmOptions } from "./calls/warm.ts";
 /** Options of {@linkcode ModuleCache.resolve}. */
 export interface ResolveOptions {
   /**
-   * SHA-256 of the code where the caller knows it: 64 hexadecimal digits, or the 32 bytes. It is trusted where memory
-   * has a module under it: a memory hit then costs microseconds whatever the size of the code, and gives that module
-   * even if the code is another. Otherwise the code is hashed all the same.
+   * SHA-256 of the code: 64 hexadecimal digits, or the 32 bytes. Memory trusts it: if it holds a module under this
+   * digest, a hit costs microseconds whatever the size of the code, and returns that module even if `code` is
+   * different. Otherwise the code is hashed and must have this digest.
    */
   digest?: string | BufferSource;
 }
@@ -34,7 +34,7 @@ export interface ResolveOptions {
 /** Options of {@linkcode ModuleCache.prune}. */
 export interface PruneOptions {
   /**
-   * Removes nothing, and tells what it would remove; so it always is where the directory is read-only.
+   * Removes nothing and reports what would be removed. Always so if the directory is read-only.
    *
    * @default {false}
    */
@@ -47,20 +47,20 @@ export interface CacheStats extends Readonly<Counters> {
   readonly memoryEntries: number;
   /** Bytes of code in memory now. */
   readonly memoryBytes: number;
-  /** Modules that left memory for others. */
+  /** Modules evicted from memory to make room for others. */
   readonly evictions: number;
 }
 
 /**
- * Compiles a module once and gives it everywhere after: from memory, from a directory that processes and runtimes
- * share, and only else by compiling.
+ * Compiles code once, and afterwards returns its module from memory or from a directory that processes and runtimes
+ * share. What an entry in the directory saves depends on the engine: see {@linkcode hostEngine}.
  *
- * A fault of the cache never breaks the program: it is a miss and one warning, unless `strict` is set. An error of the
- * engine reaches the caller untouched and is not cached.
+ * A fault of the cache is a miss and one warning, unless `strict` is set. An error of the engine reaches the caller
+ * untouched and is not cached.
  *
  * @typeParam M Type of a compiled module.
  *
- * @example Compile, then have the same module from memory
+ * @example Compile, then get the same module from memory
  * ```ts
  * import { ModuleCache } from "@wasm/module-cache";
  *
@@ -76,11 +76,11 @@ export class ModuleCache<M = WebAssembly.Module> {
   #loading: Promise<Loader<M>> | undefined;
 
   /**
-   * Makes a cache; touches no file yet.
+   * Creates a cache. Touches no file yet.
    *
    * @param options Engine, directory and limits.
-   * @throws {TypeError | RangeError} When an option is not what it should be. What the environment lacks is no error:
-   * {@linkcode ModuleCache.status} tells of it.
+   * @throws {TypeError | RangeError} When an option is invalid. What the environment lacks is no error:
+   * {@linkcode ModuleCache.status} reports it.
    */
   constructor(options: ModuleCacheOptions<M> = {}) {
     if (typeof options !== "object" || options === null) {
@@ -90,18 +90,18 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Gives the module of a code, and tells where it came from.
+   * Returns the module of the code, and where it came from.
    *
-   * The code is copied before the first wait: what the caller does to it later changes nothing. Calls for one code
-   * that overlap share one compile. Where the engine keeps artifacts other than the code, the entry is written when
-   * the promise resolves; where it keeps the code itself, it is written soon after: see {@linkcode ModuleCache.flush}.
+   * The code is copied before the first wait: later changes by the caller have no effect. Overlapping calls for the
+   * same code share one compile. The entry has been written when the promise resolves, unless the engine stores the
+   * code itself: then it is written in the background, see {@linkcode ModuleCache.flush}.
    *
-   * @param code Bytes for the engine: a buffer or a view of one, of any kind.
-   * @param options The code's digest, where it is known.
+   * @param code Bytes for the engine: any buffer, or any view of one.
+   * @param options The digest of the code, if known.
    * @returns The module and its provenance.
    * @throws {TypeError} When `code` is not bytes, or `digest` is not its SHA-256.
-   * @throws {CacheError} When the cache is strict and has a fault.
-   * @throws The engine's own error when it refuses the code: `WebAssembly.CompileError` of the host engine.
+   * @throws {CacheError} When the cache is strict and a fault occurs.
+   * @throws The engine's own error when it rejects the code; for the host engine a `WebAssembly.CompileError`.
    */
   async resolve(code: Code, options: ResolveOptions = {}): Promise<Resolved<M>> {
     return await runAsync(lookup(this.#context, viewOf(code), { digest: digestOf(options?.digest) }));
@@ -113,10 +113,10 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Gives the module of a code, as `WebAssembly.compile` does.
+   * Returns the module of the code, as `WebAssembly.compile` does.
    *
    * @param code Bytes for the engine.
-   * @param options Compile options of the standard; a module compiled with them is not kept.
+   * @param options Compile options of the standard. A module compiled with them is not cached.
    * @returns The module; see {@linkcode ModuleCache.resolve}, also for errors.
    * @throws {TypeError} When the engine takes no options.
    */
@@ -130,48 +130,48 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Gives the module of a response, as `WebAssembly.compileStreaming` does.
+   * Returns the module of a response, as `WebAssembly.compileStreaming` does.
    *
-   * Where the engine's artifact is the code, a response of a URL that did not come through before is compiled while it
-   * arrives; others are received first, and looked up.
+   * If the engine stores the code itself, the first response of a URL is compiled while it arrives. Other responses are
+   * received first and then looked up.
    *
    * @param source A response of type `application/wasm`, or a promise of one.
    * @param options As for {@linkcode ModuleCache.compile}.
-   * @throws {TypeError} When it is no such response, or its status is not one of success.
+   * @throws {TypeError} When it is not such a response, or its status is not a success.
    * @throws {RangeError} When the code is longer than {@linkcode ModuleCacheOptions.maxCodeBytes}.
-   * @throws What its body fails with; nothing is kept then.
+   * @throws The body's own error; nothing is cached then.
    */
   async compileStreaming(source: ResponseSource, options?: CompileOptions): Promise<M> {
     return await compileStreaming(this.#context, source, options);
   }
 
   /**
-   * {@linkcode ModuleCache.compileStreaming}, and tells where the module came from.
+   * Like {@linkcode ModuleCache.compileStreaming}; also returns where the module came from.
    *
-   * @param source As there, also for errors.
+   * @param source A response, as there; the errors are the same.
    */
   async resolveStreaming(source: ResponseSource): Promise<Resolved<M>> {
     return await resolveStreaming(this.#context, source);
   }
 
   /**
-   * Instantiates as `WebAssembly.instantiate` does: bytes to a module and an instance, a module to an instance. For
-   * engines whose modules are those of the runtime.
+   * Instantiates as `WebAssembly.instantiate` does: bytes give a module and an instance, a module gives an instance.
+   * Only for engines whose modules are `WebAssembly.Module` objects.
    *
    * @param source Bytes, or a module.
-   * @param imports What the module imports.
+   * @param imports Values for the module's imports.
    * @param options As for {@linkcode ModuleCache.compile}.
-   * @throws {TypeError} When an argument is not what it should be.
-   * @throws {WebAssembly.LinkError} When the imports are not those of the module.
+   * @throws {TypeError} When an argument is invalid.
+   * @throws {WebAssembly.LinkError} When the imports do not fit the module.
    */
   instantiate(
     source: Code,
     imports?: WebAssembly.Imports,
     options?: CompileOptions,
   ): Promise<WebAssembly.WebAssemblyInstantiatedSource>;
-  /** A module to an instance. */
+  /** From a module. */
   instantiate(source: WebAssembly.Module, imports?: WebAssembly.Imports): Promise<WebAssembly.Instance>;
-  /** Either. */
+  /** From bytes or a module. */
   async instantiate(
     source: Code | WebAssembly.Module,
     imports?: WebAssembly.Imports,
@@ -190,31 +190,33 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Gives the module of a URL, and keeps its code in the directory, so that a later process need not ask for it.
+   * Returns the module of a URL and stores its code in the directory, so that a later process needs no request.
    *
-   * - `file:`: code of a file that was not changed since it was read in this process, as its path, size, time and inode
-   *   say, is not read again.
-   * - `http:`, `https:`: what is kept is used as HTTP's caching rules allow, and asked for changes where they do not. Where
-   *   nobody answers then, or the server with an error, what is kept is used, with a warning, unless the server forbids
-   *   it. The response must be of type `application/wasm`, unless `integrity` or `type` is given.
-   * - `data:` and what else `fetch` takes: is fetched each time.
+   * - `file:`: a file that has not changed since this process read it, going by its path, size, time and inode, is not
+   *   read again.
+   * - `http:`, `https:`: stored code is used as HTTP's caching rules allow, otherwise the server is asked whether it
+   *   changed. If the server cannot be reached or fails, stored code is used with a warning, unless the server forbids
+   *   it. The response must have the type `application/wasm`, unless `integrity` or `type` is given.
+   * - `data:` and other URLs that `fetch` takes are fetched each time.
    *
-   * @param url A URL, as text or as an object.
-   * @param options What the code must be, how to use what is kept, and a signal.
-   * @returns The module, as {@linkcode ModuleCache.resolve} has it.
-   * @throws {TypeError} When an argument is not what it should be, the network fails and nothing is kept, the response
-   * is not one of success or of another type, or the code has not the `integrity` given. Nothing is kept then.
+   * @param url An absolute URL, as text or as an object.
+   * @param options What the code must be, how to use stored code, and a signal.
+   * @returns The module, as {@linkcode ModuleCache.resolve} returns it.
+   * @throws {TypeError} When an argument is invalid, the network fails and nothing is stored, the response is not a
+   * success or has another type, or the code does not match `integrity`. Nothing is stored then.
    * @throws {RangeError} When the code is longer than {@linkcode ModuleCacheOptions.maxCodeBytes}.
-   * @throws The reason of the signal, the system's error for a file, or the engine's own when it refuses the code.
+   * @throws The reason of the signal, the system's error for a file, or the engine's own error when it rejects the
+   * code.
    */
   async load(url: string | URL, options: LoadOptions = {}): Promise<M> {
     return await (await this.#loader()).load(url, options);
   }
 
   /**
-   * Tells what can be done with the disk now. Tries it, and so makes the directory; lookups do not depend on it.
+   * Reports whether the directory can be read and written, by trying it. Creates the directory if it does not exist.
+   * Lookups do not depend on this call.
    *
-   * @returns State of the disk, and the reason where it is not read and written.
+   * @returns State of the disk, and the reason if it is not `"read-write"`.
    */
   status(): DiskStatus {
     const { storage } = this.#context;
@@ -222,27 +224,27 @@ export class ModuleCache<M = WebAssembly.Module> {
     return runSync(storage.directory.status(this.#context.engine.native ?? false));
   }
 
-  /** Counts lookups by provenance, writes, locks, and what is in memory. */
+  /** Returns counts of lookups, writes and locks, and the size of memory. */
   stats(): CacheStats {
     const { counters, memory } = this.#context;
     return { ...counters, memoryEntries: memory.entries, memoryBytes: memory.bytes, evictions: memory.evictions };
   }
 
-  /** Forgets every module in memory; entries stay. */
+  /** Removes every module from memory. Entries on disk stay. */
   clearMemory(): void {
     this.#context.memory.clear();
   }
 
   /**
-   * Forgets every module in memory and where code came from, and removes every entry of this engine from the directory.
-   * Entries of other engines and files that are not entries stay, and all of it where the directory is read-only.
+   * Removes every module from memory, everything that `load` has stored about URLs, and every entry of this engine from
+   * the directory. Entries of other engines and files that are not entries stay. A read-only directory stays as it is.
    *
    * @throws {CacheError} When an entry cannot be removed.
    */
   async clear(): Promise<void> {
     this.clearMemory();
     const storage = this.#writable();
-    // What is being written would come back. A write that fails leaves nothing to remove, and flush tells of it.
+    // What is being written would come back. A write that fails leaves nothing to remove, and flush reports it.
     await storage?.behind.settleAll();
     const { engine, platform } = this.#context;
     await (await this.#loader()).clear(storage);
@@ -250,11 +252,11 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Forgets one module, in memory and, unless the directory is read-only, on disk.
+   * Removes one module from memory and, unless the directory is read-only, its entry from disk.
    *
    * @param codeOrKey The code, or the `key` of a {@linkcode Resolved}.
-   * @returns Whether anything was there to forget.
-   * @throws {TypeError} When it is neither bytes nor a key.
+   * @returns Whether there was anything to remove.
+   * @throws {TypeError} When it is neither code nor a key.
    * @throws {CacheError} When the entry cannot be removed.
    */
   async delete(codeOrKey: Code | string): Promise<boolean> {
@@ -271,32 +273,32 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Removes from the directory, now, entries of all engines that were not used for too long, and where the rest is more
-   * than the limit, the least recently used down to four fifths of it; also what writers that died left behind. Writes
-   * do the same by themselves, at most once an hour, or when the room is used up.
+   * Prunes the directory now: removes entries of all engines that have gone unused for `maxDiskAgeMs`; if the rest is
+   * more than four fifths of `maxDiskBytes`, the least recently used down to that; and leftovers of killed processes.
+   * Writes do the same from time to time: see {@linkcode ModuleCacheOptions.maxDiskBytes}.
    *
-   * @param options `dryRun`: tells what would be removed, and removes nothing.
-   * @returns What was removed, and what stays.
-   * @throws {CacheError} When something could not be removed; all else was.
+   * @param options `dryRun` removes nothing and reports what would be removed.
+   * @returns What was removed, and what is left.
+   * @throws {CacheError} When something could not be removed; everything else has been.
    */
   async prune({ dryRun = false }: PruneOptions = {}): Promise<PruneResult> {
     const { storage } = this.#context;
     if (typeof storage === "string" || storage.directory.mustNotRead) return NOTHING_TO_PRUNE;
     const isDryRun = dryRun || this.#writable() === undefined;
     await storage.behind.settleAll();
-    const { fault, ...result } = await runAsync(storage.housekeeping.prune({ isDryRun }));
+    const { fault, ...result } = await runAsync(storage.limits.prune({ isDryRun }));
     if (fault) throw fault;
     return result;
   }
 
   /**
-   * Makes the entries of codes ahead of the lookups that need them, in an image or after an install: the best that the
-   * engine can make, however long that takes. Their modules are in memory after.
+   * Makes entries ahead of the lookups that need them, in an image or after an install: the best that the engine can
+   * make, however long that takes. Afterwards the modules are in memory.
    *
-   * @param codes Bytes for the engine; all are copied before the first wait.
-   * @param options How many at a time, and whom to tell.
-   * @throws {TypeError | RangeError} When an argument is not what it should be.
-   * @throws The engine's own error when it refuses a code; codes not begun are left out then.
+   * @param codes Bytes of each module; all are copied before the first wait.
+   * @param options How many at a time, and a callback for progress.
+   * @throws {TypeError | RangeError} When an argument is invalid.
+   * @throws The engine's own error when it rejects a module's bytes; modules not yet begun are left out then.
    */
   async warm(codes: Iterable<Code>, options: WarmOptions = {}): Promise<void> {
     checkConcurrency(options.concurrency);
@@ -304,8 +306,7 @@ export class ModuleCache<M = WebAssembly.Module> {
   }
 
   /**
-   * Waits until every entry that is still being written is on the disk, and until the directory is within its limits
-   * where one of these writes found that it was time to see to that.
+   * Waits until all writes in the background are done, and the pruning that one of them may have started.
    *
    * @throws {CacheError} When the cache is strict and a write failed.
    */
@@ -314,7 +315,7 @@ export class ModuleCache<M = WebAssembly.Module> {
     if (typeof storage !== "string") await storage.behind.flush();
   }
 
-  /** Flushes, and forgets every module in memory. The cache can be used again after. */
+  /** Flushes, then removes every module from memory. The cache can be used again afterwards. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.flush();
@@ -323,12 +324,12 @@ export class ModuleCache<M = WebAssembly.Module> {
     }
   }
 
-  /** Its files are loaded when they are needed: many programs load nothing by URL. */
+  /** Loaded when needed: many programs load nothing by URL. */
   #loader(): Promise<Loader<M>> {
     return this.#loading ??= import("./load/loader.ts").then(({ Loader }) => new Loader(this.#context));
   }
 
-  /** The disk side, where entries may be changed. */
+  /** The disk side, if entries may be changed. */
   #writable(): Storage | undefined {
     const { storage } = this.#context;
     if (typeof storage === "string") return undefined;

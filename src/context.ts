@@ -1,10 +1,10 @@
-// The parts of a cache: what a lookup works with and what it gives, and how the parts are put together from the options.
+// The parts of a cache, and how they are put together from the options; the types of a lookup's result and counters.
 
 import QuickLRU from "quick-lru";
 import { describe, textOf } from "./bytes.ts";
 import { Directory } from "./disk/directory.ts";
 import { DiskTier } from "./disk/disk_tier.ts";
-import { Housekeeping } from "./disk/limits.ts";
+import { Limits } from "./disk/limits.ts";
 import { Locks } from "./disk/locks.ts";
 import { WriteBehind } from "./disk/write_behind.ts";
 import { isPromise } from "./effect.ts";
@@ -21,24 +21,24 @@ import type { Bytes, Platform } from "./platform/platform.ts";
 /**
  * Where a module came from.
  *
- * - `"memory"`: a live module of this process, or one that another call was just making.
- * - `"disk"`: an entry, verified; see {@linkcode Resolved.reason} for engines whose artifact is the code.
- * - `"recompiled"`: an entry stood there but could not be used, and is replaced.
- * - `"compiled"`: there was no entry that could be read.
+ * - `"memory"`: a live module of this process, or one that another call was compiling.
+ * - `"disk"`: a checked entry. For engines that store the code itself, the module was compiled from it.
+ * - `"recompiled"`: there was an entry, but it was damaged or rejected by the engine; it is replaced.
+ * - `"compiled"`: there was no entry, or it could not be opened.
  */
 export type Provenance = "memory" | "disk" | "recompiled" | "compiled";
 
-/** A module, and how the cache came by it. */
+/** A module, and where it came from. */
 export interface Resolved<M = WebAssembly.Module> {
-  /** The module: the same object for every lookup that memory answers. */
+  /** The module. Lookups answered by memory return the same object. */
   readonly module: M;
   /** Where it came from. */
   readonly from: Provenance;
   /** Name of the entry, 64 hexadecimal digits: SHA-256 over code, engine id and format version. */
   readonly key: string;
-  /** Why it came from there and not from a faster tier; for people, its wording may change. */
+  /** Why no faster source was used. For people: its wording may change. */
   readonly reason?: string;
-  /** Time that the lookup took, ms. */
+  /** Duration of the lookup, ms. */
   readonly elapsedMs: number;
 }
 
@@ -52,7 +52,7 @@ export interface Counters {
   recompiled: number;
   /** Lookups that compiled because there was no entry. */
   compiled: number;
-  /** Lookups that failed: the engine refused the code, or strict mode threw. */
+  /** Lookups that failed: the engine rejected the code, or strict mode threw. */
   failed: number;
   /** Entries written. */
   writes: number;
@@ -64,9 +64,9 @@ export interface Counters {
   lockTimeouts: number;
 }
 
-/** All that lookups work with. */
+/** Everything that lookups work with. */
 export interface Context<M> {
-  /** What compiles. */
+  /** Compiles code. */
   readonly engine: Engine<M>;
   /** What the runtime offers. */
   readonly platform: Platform;
@@ -80,34 +80,34 @@ export interface Context<M> {
   readonly storage: Storage | string;
   /** Longest code that is taken from a URL or a response, bytes. */
   readonly maxCodeBytes: number;
-  /** URLs of responses that came through, and whether their code is probably in memory. */
+  /** URLs of responses that were compiled, and whether their code is probably in memory. */
   readonly seenUrls: { get(url: string): boolean | undefined; set(url: string, isSeen: boolean): unknown };
-  /** What the engine's id comes to, once it was needed. */
+  /** Digest of the engine's id, computed on first use. */
   readonly identity: { digest?: Bytes };
-  /** Warns of a fault, or throws it in strict mode. */
+  /** Reports a fault: a warning, or in strict mode a throw. */
   report(fault: CacheError): void;
 }
 
 /** The disk side of a cache. */
 export interface Storage {
-  /** What may be done. */
+  /** What may be read and written, and why not. */
   readonly directory: Directory;
   /** The locks. */
   readonly locks: Locks;
   /** The entries. */
   readonly disk: DiskTier;
   /** The limits. */
-  readonly housekeeping: Housekeeping;
-  /** Writes that nobody waits for. */
+  readonly limits: Limits;
+  /** Writes in the background. */
   readonly behind: WriteBehind;
-  /** What an engine passes on that writes entries in another process. */
+  /** Options that an engine passes on when another process writes entries. */
   readonly options: EntryPlace["options"];
 }
 
 /**
- * Puts a cache together. With `mustExist` it works when its caller is gone, and never makes the directory.
+ * Puts a cache together. With `mustExist` it never creates the directory: for work that outlives its caller.
  *
- * @throws {TypeError | RangeError} When an option is not what it should be; never for what the environment lacks.
+ * @throws {TypeError | RangeError} When an option is invalid; never for what the environment lacks.
  */
 export function openContext<M>(
   options: ModuleCacheOptions<M>,
@@ -142,7 +142,7 @@ function openStorage<M>(
 ): Context<unknown>["storage"] {
   const { readOnly = false } = options;
   const lockTimeoutMs = amount("lockTimeoutMs", options.lockTimeoutMs, 10_000);
-  const limits = {
+  const bounds = {
     maxBytes: amount("maxDiskBytes", options.maxDiskBytes, 1024 * 1024 * 1024),
     maxAgeMs: amount("maxDiskAgeMs", options.maxDiskAgeMs, 30 * 24 * 60 * 60 * 1000),
   };
@@ -156,13 +156,12 @@ function openStorage<M>(
   const isNative = options.engine?.native ?? false;
   const directory = new Directory(files, { path, readOnly, mustExist, isNative });
   const locks = new Locks(platform, files, directory, lockTimeoutMs);
-  const housekeeping = new Housekeeping({ platform, files, directory, locks, limits });
-  const { maxBytes } = limits;
-  const disk = new DiskTier({ platform, files, directory, housekeeping, secret, isNative, maxBytes });
+  const limits = new Limits({ platform, files, directory, locks, ...bounds });
+  const disk = new DiskTier({ platform, files, directory, limits, secret, isNative });
   const memory = memoryLimits(options);
   const maxMemoryBytes = memory.maxEntries === 0 ? 0 : memory.maxBytes;
-  const shared = { secret, maxDiskBytes: limits.maxBytes, maxDiskAgeMs: limits.maxAgeMs, maxMemoryBytes };
-  return { directory, locks, disk, housekeeping, behind: new WriteBehind(), options: shared };
+  const shared = { secret, maxDiskBytes: bounds.maxBytes, maxDiskAgeMs: bounds.maxAgeMs, maxMemoryBytes };
+  return { directory, locks, disk, limits, behind: new WriteBehind(), options: shared };
 }
 
 function zeroCounters(): Counters {
@@ -183,11 +182,14 @@ function raise(fault: CacheError): never {
   throw fault;
 }
 
-/** Hands each kind of fault on once: a full disk says the same at every write. Each damaged entry is one of its own. */
+/**
+ * Passes each kind of fault on once, because a full disk fails every write alike. Each damaged entry is a kind of its
+ * own.
+ */
 function once(onWarning: (warning: CacheWarning) => unknown): (fault: CacheError) => void {
   const seen = new QuickLRU<string, true>({ maxSize: MAX_KINDS });
   return (fault) => {
-    const kind = `${fault.code} ${kindOf(fault)}`.slice(0, MAX_KIND_LENGTH);
+    const kind = `${fault.code} ${kindOfFault(fault)}`.slice(0, MAX_KIND_LENGTH);
     if (seen.has(kind)) return;
     seen.set(kind, true);
     try {
@@ -199,16 +201,18 @@ function once(onWarning: (warning: CacheWarning) => unknown): (fault: CacheError
   };
 }
 
-function kindOf({ code, cause, message, path }: CacheError): string {
+function kindOfFault({ code, cause, message, path }: CacheError): string {
   if (code === "CORRUPT" || code === "UNTRUSTED") return path ?? "";
   if (code === "IO" && cause !== undefined) return systemCode(cause);
   return cause !== undefined ? textOf(cause) : (code === "IO" ? message : "");
 }
 
-/** How many kinds of faults are remembered, and how many characters of each: engines may say something new each time. */
+/**
+ * How many kinds of faults are remembered, and how many characters of each: an engine's messages may differ each time.
+ */
 const [MAX_KINDS, MAX_KIND_LENGTH] = [1000, 400];
 
-/** A warning must not break the lookup that it is about, nor end the program. */
+/** A failing callback must break neither the lookup nor the program. */
 function complain(error: unknown): void {
   try {
     console.error(`wasm-module-cache: Cannot give warning: ${textOf(error)}`);

@@ -19,6 +19,9 @@ export function immediate<T>(name: string, step: () => T): Effect<T> {
   return { name, sync: step, async: step };
 }
 
+/** Whether the run may wait, as asynchronous ones do. */
+export const mayWait: Effect<boolean> = { name: "may wait", sync: () => false, async: () => true };
+
 /** Changes what a step gives. */
 export function map<T, U>(effect: Effect<T>, to: (value: T) => U): Effect<U> {
   return { name: effect.name, sync: () => to(effect.sync()), async: async () => to(await effect.async()) };
@@ -26,7 +29,7 @@ export function map<T, U>(effect: Effect<T>, to: (value: T) => U): Effect<U> {
 
 /** What a synchronous run throws where a step can only be waited for. */
 export class CannotWait extends TypeError {
-  /** Tells whether something that was thrown is one; an engine may throw what cannot be looked at. */
+  /** Whether a thrown value is one; engines may throw values that cannot be inspected. */
   static is(error: unknown): error is CannotWait {
     try {
       return error instanceof CannotWait;
@@ -47,7 +50,7 @@ export function* perform<T>(effect: Effect<T>): Operation<T> {
 }
 
 /**
- * Begins a step that will be needed, so that it goes on while other steps are taken.
+ * Begins a step that will be needed, to run while other steps are taken.
  *
  * @returns The step to take when its result is needed: the one begun, or, in a synchronous run, the whole of it.
  */
@@ -57,26 +60,26 @@ export function* begin<T>(effect: Effect<T>): Operation<Effect<T>> {
     sync: () => effect,
     async: () => {
       const begun = (async () => await effect.async())();
-      // Whoever takes the step gets its error; without a taker, it is nobody's.
+      // The taker of the step gets its error; without one, it is dropped.
       begun.catch(() => {});
       return { ...effect, async: () => begun };
     },
   });
 }
 
-/** How many items are worked on at a time: the threads of a runtime are fewer, and memory stays small. */
+/** How many items are worked on at a time: more than a runtime has threads, and few enough for memory. */
 const AT_ONCE = 16;
 
 /**
- * Works on items: in an asynchronous run on some at once, in others on one after another, step by step. The first error
- * ends it, when what was begun is done.
+ * Works on items: several at once in an asynchronous run, otherwise one after another. The first error ends it, once
+ * the work begun is done.
  */
 export function* forEach<T>(items: Iterable<T>, work: (item: T) => Operation<unknown>): Operation<void> {
   const isDone = yield* perform<boolean>({
     name: "begin all",
     sync: () => false,
     async: async () => {
-      await allAtOnce(items, work);
+      await allAtOnce(items, AT_ONCE, (item) => runAsync(work(item)));
       return true;
     },
   });
@@ -84,17 +87,40 @@ export function* forEach<T>(items: Iterable<T>, work: (item: T) => Operation<unk
   for (const item of items) yield* work(item);
 }
 
-async function allAtOnce<T>(items: Iterable<T>, work: (item: T) => Operation<unknown>): Promise<void> {
-  // One for all, and over for all when one of them throws.
+/** Works on some items at once. The first error ends it, when what was begun is done. */
+export async function allAtOnce<T>(
+  items: Iterable<T>,
+  most: number,
+  work: (item: T) => Promise<unknown>,
+): Promise<void> {
+  // One iterator for all workers: it ends for all when one throws.
   const left = (function* () {
     yield* items;
   })();
   const worker = async () => {
-    for (const item of left) await runAsync(work(item));
+    for (const item of left) await work(item);
   };
-  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
+  const ends = await Promise.allSettled(Array.from({ length: most }, worker));
   const failed = ends.find((end) => end.status === "rejected");
   if (failed) throw failed.reason;
+}
+
+/** Lets no more than so many tasks run at once; the others wait in turn. */
+export function limiter(most: number): <T>(task: () => T | PromiseLike<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return async (task) => {
+    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await task();
+    } finally {
+      // The place goes to the next one as it is: a call that comes in between cannot take it.
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
 }
 
 /** Runs an operation to its end without waiting for anything. */
@@ -114,7 +140,7 @@ function take<T>(operation: Operation<T>, effect: Effect<unknown>): IteratorResu
   return operation.next(value);
 }
 
-/** Runs an operation to its end, waiting only for steps that give a promise: one without any ends in this very call. */
+/** Runs an operation to its end, waiting only for steps that give a promise. Without any, it ends within this call. */
 export async function runAsync<T>(operation: Operation<T>): Promise<T> {
   let step = operation.next();
   while (!step.done) {
@@ -131,7 +157,7 @@ export async function runAsync<T>(operation: Operation<T>): Promise<T> {
   return step.value;
 }
 
-/** Tells whether a value is to be waited for; one that cannot be looked at is not. */
+/** Whether a value must be awaited; one that cannot be inspected is not. */
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
   try {
     return typeof (value as PromiseLike<unknown> | undefined)?.then === "function";

@@ -1,10 +1,15 @@
 // Every error class and code of the cache. Wrong use is a TypeError or RangeError, a failed compile the engine's own error.
 
 /**
- * Kind of a cache fault: `"IO"` the file system refused, `"SERIALIZE"` the engine could not give or take an artifact,
- * `"CORRUPT"` an entry is not what was written, `"LOCK_TIMEOUT"` another process holds the lock for too long, `"LIMIT"`
- * an entry has no room within the limits, `"UNTRUSTED"` others could change machine code in the directory, `"NETWORK"` nobody
- * answered and what is kept was used.
+ * Kind of a cache fault:
+ *
+ * - `"IO"`: the file system refused an operation.
+ * - `"SERIALIZE"`: the engine failed to write or read an artifact.
+ * - `"CORRUPT"`: an entry is not what was written.
+ * - `"LOCK_TIMEOUT"`: another process held the lock for too long.
+ * - `"LIMIT"`: an entry does not fit within the limits.
+ * - `"UNTRUSTED"`: other users could change machine code in the directory.
+ * - `"NETWORK"`: `load` got no usable answer and used what it had stored.
  */
 export type CacheErrorCode = "IO" | "SERIALIZE" | "CORRUPT" | "LOCK_TIMEOUT" | "LIMIT" | "UNTRUSTED" | "NETWORK";
 
@@ -15,9 +20,9 @@ export interface CacheErrorOptions extends ErrorOptions {
 }
 
 /**
- * A fault of the cache itself, never of the module.
+ * A fault of the cache itself, never of the code or the engine.
  *
- * With `strict: true` lookups throw it; otherwise it is handed to `onWarning` and the lookup goes on as a miss.
+ * With `strict: true` lookups throw it. Otherwise `onWarning` receives it, and the lookup goes on as a miss.
  *
  * @example Decide on the code, never on the message
  * ```ts
@@ -36,11 +41,11 @@ export class CacheError extends Error {
   readonly path?: string;
 
   /**
-   * Makes a fault.
+   * Creates a fault.
    *
    * @param code Kind of the fault.
-   * @param message "Cannot act what: state found".
-   * @param options Path concerned, and the error behind this one as `cause`.
+   * @param message "Cannot <act> <what>: <state found>".
+   * @param options The path, and the underlying error as `cause`.
    */
   constructor(code: CacheErrorCode, message: string, options: CacheErrorOptions = {}) {
     super(message, options);
@@ -49,11 +54,11 @@ export class CacheError extends Error {
   }
 }
 
-/** What `onWarning` gets: the fault that strict mode would have thrown. */
+/** What `onWarning` receives: the fault that strict mode would have thrown. */
 export type CacheWarning = CacheError;
 
 /**
- * Names the system's code of an error, alike on every runtime.
+ * The system's code of an error, the same on every runtime.
  *
  * @returns `"ENOENT"` and the like; for errors without a code (Deno's `NotCapable`) their class name.
  */
@@ -67,23 +72,23 @@ export function systemCode(error: unknown): string {
   }
 }
 
-/** Tells whether nothing is there: no such file, or a file where a directory would be. */
+/** Whether there is nothing: no such file, or a file in a directory's place. */
 export function isMissing(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR"].includes(systemCode(error));
 }
 
-/** Tells whether something is there that the cache never makes: a link (EMLINK on FreeBSD), or no file. */
+/** Whether there is something that the cache never creates: a link (EMLINK on FreeBSD), a directory, or no file. */
 export function isForeign(error: unknown): boolean {
-  return ["ELOOP", "EMLINK", "ENXIO"].includes(systemCode(error));
+  return ["ELOOP", "EMLINK", "ENXIO", "EISDIR"].includes(systemCode(error));
 }
 
-/** A fault of the file system, with the runtime's own error as its cause; what is a fault of the cache already stays that. */
+/** Wraps the runtime's error as a fault of the file system. A fault of the cache is returned as it is. */
 export function ioFault(act: string, path: string, cause: unknown): CacheError {
   if (cause instanceof CacheError) return cause;
   return new CacheError("IO", `Cannot ${act} ${path}: ${systemCode(cause)}`, { path, cause });
 }
 
-/** Tells whether a fault says that the directory is gone: what would have been written behind the caller is dropped. */
+/** Whether a fault says that the directory is gone: writes in the background are dropped then. */
 export function isGone({ code, cause }: CacheError): boolean {
   return code === "IO" && systemCode(cause) === "ENOENT";
 }

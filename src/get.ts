@@ -1,4 +1,4 @@
-// The one call: a cache for each engine id and directory, kept for the life of the process.
+// The one call: a cache for each engine id and directory, for the life of the process.
 
 import { type Code, viewOf } from "./bytes.ts";
 import { type Context, openContext } from "./context.ts";
@@ -10,22 +10,23 @@ import { directoryOf } from "./options.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Platform } from "./platform/platform.ts";
 
-/** The state that makes `get` remember; the library has no other of its own. */
+/** What makes `get` remember: the only state of the library that a result depends on. */
 const contexts = new Map<string, Context<unknown>>();
 let platform: Platform | undefined;
 
 /**
- * Gives the module of a code: from memory, from the directory, or by compiling and keeping it there.
+ * Returns the module of the code from memory or from the directory; otherwise compiles it and stores it there.
  *
- * All calls of a process with one engine id and directory share one memory of 1,024 modules. Faults of the directory
- * are misses with a warning on the console. When the promise resolves, the entry is written.
+ * All calls of a process with the same engine id and directory share one memory of at most 1,024 modules or 256 MiB of
+ * code. A fault of the directory is a miss and a warning on the console. When the promise resolves, the entry has been
+ * written. What an entry saves depends on the engine: see {@linkcode hostEngine}.
  *
- * @param engine What compiles.
+ * @param engine Compiles the code, and decides what an entry holds.
  * @param code Bytes for the engine.
- * @param directory Where entries are kept: a path, or a `file:` URL.
+ * @param directory Directory of the entries: a path or a `file:` URL.
  * @returns The module.
- * @throws {TypeError} When an argument is not what it should be.
- * @throws The engine's own error when it refuses the code.
+ * @throws {TypeError} When an argument is invalid.
+ * @throws The engine's own error when it rejects the code.
  *
  * @example Compile once for all processes
  * ```ts
@@ -52,7 +53,7 @@ function* lookupAndWrite<M>(engine: Engine<M>, view: Uint8Array, directory: stri
   return module;
 }
 
-/** The shared context, with the engine of this very call. */
+/** The shared context, with the engine of this call. */
 function contextOf<M>(engine: Engine<M>, directory: string | URL): Context<M> {
   checkEngine(engine);
   const given = directoryOf(directory);

@@ -2,42 +2,47 @@
 
 import { copyOf } from "./bytes.ts";
 import type { Context, Provenance, Resolved } from "./context.ts";
-import { begin, type Effect, immediate, type Operation, perform } from "./effect.ts";
+import { begin, type Effect, immediate, mayWait, type Operation, perform } from "./effect.ts";
 import { compiling, keepsCode } from "./engine/calls.ts";
 import { type Address, addressIn, idDigest, toHex } from "./disk/key.ts";
-import { make, type Work } from "./obtain.ts";
+import { fromCopy, obtain } from "./obtain.ts";
 import type { Slot } from "./memory/memory_tier.ts";
 import type { Bytes } from "./platform/platform.ts";
 
-/** What is known of a code that is looked up. */
-export interface Known<M> {
-  /** SHA-256 of the code, hexadecimal, as the caller says. */
-  readonly digest?: string;
-  /** The code itself, where nobody else has it, with its digest as it was computed. */
-  readonly received?: {
-    readonly code: Bytes;
-    readonly codeDigest: Bytes;
-    /** Gives the module, where it was compiled already. */
-    readonly compile?: Effect<M>;
-    /** It was just read from a copy in the directory. */
-    readonly isCopy?: boolean;
-  };
+/** Code that nobody else holds, with its computed digest. */
+export interface Received<M> {
+  /** The code. */
+  readonly code: Bytes;
+  /** SHA-256 of the code. */
+  readonly codeDigest: Bytes;
+  /** Returns the module, if it has been compiled already. */
+  readonly compile?: Effect<M>;
+  /** It has just been read from an entry. */
+  readonly isCopy?: boolean;
 }
 
-interface Located<M> {
+/** What a caller knows of the code it looks up. */
+export interface Known<M> {
+  /** SHA-256 of the code, hexadecimal, as claimed by the caller. */
+  readonly digest?: string;
+  /** The code, if the caller has handed it over. */
+  readonly received?: Received<M>;
+}
+
+interface Found<M> {
   readonly slot: Slot<M>;
   readonly from: Provenance;
   readonly reason?: string;
 }
 
 /**
- * Looks a code up.
+ * Looks up code.
  *
- * @param view The code where the caller has it; copied before the first wait.
+ * @param view The code, in the caller's memory; copied before the first wait.
  * @param known What the caller knows of the code.
  * @returns The module and where it came from.
- * @throws {TypeError} When `digest` is not the code's.
- * @throws {CacheError} When the cache is strict and has a fault.
+ * @throws {TypeError} When `digest` is not the SHA-256 of the code.
+ * @throws {CacheError} When the cache is strict and a fault occurs.
  */
 export function* lookup<M>(
   context: Context<M>,
@@ -47,10 +52,9 @@ export function* lookup<M>(
   const { platform, counters } = context;
   const startMs = platform.clock();
   try {
-    const { slot, from, reason } = yield* locate(context, view, known);
+    const { slot: { module, key }, from, reason } = yield* find(context, view, known);
     counters[COUNTERS[from]]++;
-    const elapsedMs = platform.clock() - startMs;
-    return { module: slot.module, from, key: slot.key, reason, elapsedMs };
+    return { module, from, key, reason, elapsedMs: platform.clock() - startMs };
   } catch (error) {
     counters.failed++;
     throw error;
@@ -59,56 +63,60 @@ export function* lookup<M>(
 
 const COUNTERS = { memory: "memoryHits", disk: "diskHits", recompiled: "recompiled", compiled: "compiled" } as const;
 
-function* locate<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Operation<Located<M>> {
+function* find<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Operation<Found<M>> {
   const { memory, flights } = context;
   const { digest, received } = known;
   const slot = digest === undefined ? memory.find(view) : memory.get(digest);
-  if (slot && isKept(context, slot)) return { slot, from: "memory" };
+  if (slot && (yield* isDone(context, slot))) return { slot, from: "memory" };
   const other = flights.findByCode(slot?.code ?? view);
   const landed = (other && (yield* perform(other.join))) ?? slot;
-  if (!landed || !isKept(context, landed)) {
+  if (!landed || !(yield* isDone(context, landed))) {
     return yield* fly(context, landed?.code ?? received?.code ?? copyOf(view), known, landed);
   }
   if (digest !== undefined && digest !== landed.digest) throw wrongDigest(digest, landed.digest);
   return { slot: landed, from: "memory", reason: JOINED };
 }
 
-/** Tells whether all was done for a module that this cache may do. */
-function isKept<M>({ storage }: Context<M>, { isUnkept }: Slot<M>): boolean {
-  return !isUnkept || typeof storage === "string";
+/** Whether this lookup can do nothing more for a module: its entry is written, or only others can write it. */
+function* isDone<M>(context: Context<M>, slot: Slot<M>): Operation<boolean> {
+  return isKept(context, slot) || slot.unwritten === "async" && !(yield* perform(mayWait));
+}
+
+/** Whether this cache can do nothing more for a module. */
+function isKept<M>({ storage }: Context<M>, { unwritten }: Slot<M>): boolean {
+  return unwritten === undefined || typeof storage === "string";
 }
 
 /**
- * Works on a code, and lets those who join have what comes of it.
+ * Works on the code, and gives the result to those who join.
  *
- * @param slot Its module, where that is there but was not written down.
+ * @param made Its module, if memory has it but its entry has not been written.
  */
-function* fly<M>(
-  context: Context<M>,
-  code: Bytes,
-  { digest, received }: Known<M>,
-  slot?: Slot<M>,
-): Operation<Located<M>> {
-  const { flights, platform } = context;
-  const compile = slot
-    ? immediate("compile", () => slot.module)
-    : received?.compile ?? (yield* beginEarly(context, code));
+function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<M>): Operation<Found<M>> {
+  const { flights, memory, platform } = context;
+  const { digest, received } = known;
+  let compile = made ? immediate("compile", () => made.module) : received?.compile;
+  // A hit must not compile. So the compile does not begin while memory or a flight may have the code without finding
+  // it.
+  const mayBeThere = received !== undefined || memory.isCrowded(code) || flights.isCrowded(code);
+  if (!mayBeThere) compile ??= yield* compileOf(context, code);
   const flight = flights.begin(code);
   let actual: string | undefined;
   try {
     const codeDigest = received?.codeDigest ?? (yield* perform(platform.sha256(code)));
     actual = toHex(codeDigest);
     const isWrong = digest !== undefined && digest !== actual;
-    // Only this caller's mistake: where others have joined, the work goes on for them.
+    // Only this caller's mistake: the work goes on for others who have joined.
     if (isWrong && !flight.isJoined) throw wrongDigest(digest, actual);
-    const known = yield* findByDigest(context, code, actual);
-    if (!known) flights.announce(flight, actual);
-    const isCopy = received?.isCopy;
-    const located = known ??
-      (yield* makeSlot(context, { code, codeDigest, compile, isCopy, isMade: slot !== undefined }));
-    flight.land(located.slot);
+    let found = yield* findByDigest(context, code, actual);
+    if (!found) {
+      flights.announce(flight, actual);
+      compile ??= yield* compileOf(context, code);
+      found = yield* obtainSlot(context, { ...received, code, codeDigest, compile }, made !== undefined);
+    }
+    flight.land(found.slot);
     if (isWrong) throw wrongDigest(digest, actual);
-    return slot && !known ? { slot: located.slot, from: "memory" } : located;
+    return found;
   } catch (error) {
     flight.fail(error);
     throw error;
@@ -117,59 +125,63 @@ function* fly<M>(
   }
 }
 
-/**
- * The step that compiles a code; begun already where no artifact can save the compile, so that it goes on while the code
- * is hashed and looked for. Not where memory or a flight may have the code without showing it: a hit must not compile.
- */
-function* beginEarly<M>({ engine, memory, flights }: Context<M>, code: Bytes): Operation<Effect<M>> {
+/** The step that compiles the code. Begun at once if no artifact can save the compile, to run meanwhile. */
+function* compileOf<M>({ engine }: Context<M>, code: Bytes): Operation<Effect<M>> {
   const compile = compiling(engine, code);
-  const mayBeThere = memory.isCrowded(code) || flights.isCrowded(code);
-  return keepsCode(engine) && !mayBeThere ? yield* begin(compile) : compile;
+  return keepsCode(engine) ? yield* begin(compile) : compile;
 }
 
-/** Finds what is there or under way but was crowded out of the index by codes of the same length and sample. */
-function* findByDigest<M>(context: Context<M>, code: Bytes, digest: string): Operation<Located<M> | undefined> {
+/**
+ * Finds a module that is there or under way, but not found by the index because too much code has the same length and
+ * sample.
+ */
+function* findByDigest<M>(context: Context<M>, code: Bytes, digest: string): Operation<Found<M> | undefined> {
   const { memory, flights } = context;
   const known = memory.get(digest);
-  if (known && isKept(context, known)) {
-    // Set anew, it is found by its code again.
+  if (known && (yield* isDone(context, known))) {
+    // Set anew, so that it is found by its code again.
     const slot = { ...known, code };
     memory.set(slot);
     return { slot, from: "memory" };
   }
   const other = flights.findByDigest(digest);
   const slot = other && (yield* perform(other.join));
-  return slot && isKept(context, slot) ? { slot, from: "memory", reason: JOINED } : undefined;
+  return slot && (yield* isDone(context, slot)) ? { slot, from: "memory", reason: JOINED } : undefined;
 }
 
 const JOINED = "another lookup was making it";
 
-function* makeSlot<M>(
+/** Obtains a module and stores it in memory. If it was made before, the lookup is a hit that had an entry to write. */
+function* obtainSlot<M>(
   context: Context<M>,
-  work: Omit<Work<M>, "address" | "context"> & { codeDigest: Bytes },
-): Operation<Located<M>> {
+  { code, codeDigest, compile, isCopy }: Received<M> & { compile: Effect<M> },
+  isMade: boolean,
+): Operation<Found<M>> {
   const { engine, memory, storage } = context;
-  const { codeDigest, ...rest } = work;
-  const { code } = rest;
   const { length } = code;
   const address = yield* addressOf(context, codeDigest);
-  const { module, ...provenance } = yield* make({ ...rest, context, address });
+  const obtained = typeof storage === "string"
+    ? { module: yield* perform(compile), from: "compiled" as const, reason: storage, unwritten: "any" as const }
+    : isCopy && keepsCode(engine)
+    ? yield* fromCopy(compile)
+    : yield* obtain({ context, storage, address, code, compile });
   if (code.length !== length) throw new TypeError(`Cannot keep code: engine "${engine.id}" transferred it away`);
+  const { module, from, reason, unwritten } = obtained;
   const digest = toHex(codeDigest);
-  // A synchronous lookup may have been faster: memory gives one module for a code.
+  // A synchronous lookup may have been faster: memory returns one module for the same code.
   const found = memory.get(digest);
   const slot = found && isKept(context, found)
     ? { ...found, code }
-    : { module: found?.module ?? module, code, digest, key: address.key, isUnkept: typeof storage === "string" };
+    : { module: found?.module ?? module, code, digest, key: address.key, unwritten };
   memory.set(slot);
-  return { slot, ...provenance };
+  return isMade ? { slot, from: "memory" } : { slot, from, reason };
 }
 
 function wrongDigest(given: string, actual: string): TypeError {
   return new TypeError(`Cannot use digest ${given}: the SHA-256 of the code is ${actual}`);
 }
 
-/** Where the entry of a code is. */
+/** Address of the code's entry. */
 function* addressOf<M>({ engine, identity, platform }: Context<M>, codeDigest: Bytes): Operation<Address> {
   identity.digest ??= yield* idDigest(platform, engine.id);
   return yield* addressIn(platform, engine.id, codeDigest, identity.digest);

@@ -4,117 +4,113 @@
 import type { Address } from "./disk/key.ts";
 import { copyOf, describe, isUint8Array } from "./bytes.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
+import type { Refusal } from "./disk/directory.ts";
 import { CannotWait, type Effect, immediate, type Operation, perform, runSync } from "./effect.ts";
 import { deserializing, keepsCode, serializing } from "./engine/calls.ts";
 import type { EntryPlace } from "./engine/engine.ts";
 import { CacheError, isGone } from "./errors.ts";
+import type { Slot } from "./memory/memory_tier.ts";
 import type { Bytes, Lock } from "./platform/platform.ts";
 
-/** What is to be made, and by what. */
+/** What a module is obtained from. */
 export interface Work<M> {
   /** The cache. */
   readonly context: Context<M>;
-  /** The code, a copy of ours. */
+  /** Its disk side. */
+  readonly storage: Storage;
+  /** The code, our own copy. */
   readonly code: Bytes;
   /** Where its entry is. */
   readonly address: Address;
-  /** The step that compiles the code; begun already where no artifact can save it. */
+  /** The step that compiles the code; already begun if no artifact can save it. */
   readonly compile: Effect<M>;
-  /** The code was just read from a copy in the directory: to look whether there is one would only cost time. */
-  readonly isCopy?: boolean;
-  /** The module is there already, and only its entry missing. */
-  readonly isMade?: boolean;
 }
 
-/** A module, and how it was come by. */
-export interface Made<M> {
+/** A module that memory did not have. */
+export interface Obtained<M> {
   /** The module. */
   readonly module: M;
   /** Where it came from. */
   readonly from: Exclude<Provenance, "memory">;
-  /** Why not from a faster place. */
+  /** Why no faster source was used. */
   readonly reason?: string;
+  /** Which lookups can still write its entry. */
+  readonly unwritten?: Slot<M>["unwritten"];
 }
 
-interface StoredWork<M> extends Work<M> {
-  readonly storage: Storage;
-}
-
-/** What the disk had to say where it gave no module. */
-interface Miss {
-  readonly from: "recompiled" | "compiled";
-  readonly reason: string;
-  /** None stands there, or a proven-bad one: an entry may be written. */
+/** Why the disk gave no module. */
+interface Miss extends Omit<Obtained<never>, "module"> {
+  /** Whether an entry may be written: there is none, or a damaged one. */
   readonly mayWrite: boolean;
 }
 
-/** Gets a module from the disk or the engine, and keeps it on the disk. */
-export function* make<M>(work: Work<M>): Operation<Made<M>> {
-  const { engine, report, storage } = work.context;
-  if (typeof storage === "string") return yield* compile(work, absent(storage));
-  const { directory } = storage;
+/** Gets a module from the disk or from the engine, and writes its entry. */
+export function* obtain<M>(work: Work<M>): Operation<Obtained<M>> {
+  const { address, context: { engine, report }, storage: { directory } } = work;
   const refusal = directory.mustNotRead ??
-    (engine.native ? yield* directory.mustNotTrust(work.address.path) : undefined);
-  if (refusal) {
-    if (refusal.fault) report(refusal.fault);
-    return yield* compile(work, absent(refusal.reason));
-  }
-  return yield* (keepsCode(engine) ? makeByCopy({ ...work, storage }) : makeByArtifact({ ...work, storage }));
+    (engine.native ? yield* directory.mustNotTrust(address.path) : undefined);
+  if (isRefused(refusal, report)) return yield* compiled(work, missed(refusal.reason));
+  return yield* (keepsCode(engine) ? obtainByCode(work) : obtainByArtifact(work));
 }
 
-/** The artifact is the code: waiting for another's compile or reading the copy back would only cost time. */
-function* makeByCopy<M>(work: StoredWork<M>): Operation<Made<M>> {
-  const { address: { key }, code, storage: { behind, directory } } = work;
+/** For engines that store the code: waiting for another's compile, or reading the copy back, would only cost time. */
+function* obtainByCode<M>(work: Work<M>): Operation<Obtained<M>> {
+  const { address: { key }, code, context: { report }, storage: { behind, directory } } = work;
   yield* perform(behind.settle(key));
-  const found = work.isCopy ? code : yield* read(work, code);
-  if (!("mayWrite" in found)) {
-    return { module: yield* perform(work.compile), from: "disk", reason: "the engine keeps code: compiled from it" };
-  }
-  if (!found.mayWrite || !mayWriteTo(work)) return yield* compile(work, found);
+  const found = yield* read(work, code);
+  if (!("from" in found)) return yield* fromCopy(work.compile);
+  if (!found.mayWrite || isRefused(directory.mustNotWrite, report)) return yield* compiled(work, found);
   const unable = yield* directory.prepare();
-  const made = yield* compile(work, found);
+  const obtained = yield* compiled(work, found);
   behind.schedule(key, code.length, () => write({ ...work, payload: code, isCode: true, unable }));
-  return made;
+  return obtained;
 }
 
-function* makeByArtifact<M>(work: StoredWork<M>): Operation<Made<M>> {
+/** Compiles code that has an entry. */
+export function* fromCopy<M>(compile: Effect<M>): Operation<Obtained<M>> {
+  return { module: yield* perform(compile), from: "disk", reason: "the engine keeps code: compiled from it" };
+}
+
+function* obtainByArtifact<M>(work: Work<M>): Operation<Obtained<M>> {
+  const { context: { report }, storage: { directory } } = work;
   const first = yield* load(work);
   if ("module" in first) return first;
-  if (!first.mayWrite || !mayWriteTo(work)) return yield* compile(work, first);
+  if (!first.mayWrite || isRefused(directory.mustNotWrite, report)) return yield* compiled(work, first);
   const lock = yield* takeLock(work);
   try {
-    // Whoever held the lock before may have published meanwhile.
+    // The previous holder of the lock may have published the entry.
     const second = lock ? yield* load(work) : first;
     if ("module" in second) return second;
-    const made = yield* compile(work, second);
-    const artifact = second.mayWrite ? yield* serialize(work, made.module) : undefined;
-    if (artifact) yield* write({ ...work, payload: artifact, unable: yield* work.storage.directory.prepare() });
-    return made;
+    const obtained = yield* compiled(work, second);
+    return second.mayWrite ? { ...obtained, unwritten: yield* keep(work, obtained.module) } : obtained;
   } finally {
     if (lock) yield* perform(immediate("unlock", () => lock.release()));
   }
 }
 
-function absent(reason: string): Miss {
-  return { from: "compiled", reason, mayWrite: true };
+function missed(reason: string, but: Partial<Miss> = {}): Miss {
+  return { from: "compiled", reason, mayWrite: true, ...but };
 }
 
-function* compile<M>(work: Work<M>, { from, reason }: Miss): Operation<Made<M>> {
-  return { module: yield* perform(work.compile), from, reason };
+/** A synchronous run had to skip the disk. */
+const HELD: Partial<Miss> = { mayWrite: false, unwritten: "async" };
+
+function* compiled<M>(work: Work<M>, miss: Miss): Operation<Obtained<M>> {
+  return { ...miss, module: yield* perform(work.compile) };
 }
 
-/** Reads an entry and has the engine make a module of it. */
-function* load<M>(work: StoredWork<M>): Operation<Made<M> | Miss> {
+/** Reads an entry and has the engine deserialize it. */
+function* load<M>(work: Work<M>): Operation<Obtained<M> | Miss> {
   const { address, code, context: { engine, report }, storage: { directory } } = work;
   const found = yield* read(work);
-  if ("mayWrite" in found) return found;
-  const rejected: Miss = { from: "recompiled", reason: "the engine did not take the entry", mayWrite: true };
+  if ("from" in found) return found;
+  const rejected = missed("the engine did not take the entry", { from: "recompiled" });
   try {
     const place = directory.mustNotWrite ? undefined : placeOf(work);
-    const module = yield* perform(deserializing(engine, found, { code, place }));
+    const module = yield* perform(deserializing(engine, found, code, place));
     return module === undefined ? rejected : { module, from: "disk" };
   } catch (cause) {
-    if (CannotWait.is(cause)) return { from: "compiled", reason: cause.message, mayWrite: false };
+    if (CannotWait.is(cause)) return missed(cause.message, HELD);
     const path = `${directory.root}/${address.path}`;
     report(
       new CacheError("SERIALIZE", `Cannot deserialize entry of engine "${engine.id}": it failed`, { path, cause }),
@@ -126,34 +122,34 @@ function* load<M>(work: StoredWork<M>): Operation<Made<M> | Miss> {
 /**
  * Reads an entry; every fault is a miss.
  *
- * @param copy The code, where the entry must be a copy of it and need not be read back.
+ * @param copy The code, if the entry must be a copy of it: then it is not read back.
  */
-function* read<M>(work: StoredWork<M>, copy?: Bytes): Operation<Bytes | Miss> {
+function* read<M>(work: Work<M>, copy?: Bytes): Operation<Bytes | Miss> {
   const { address, context: { report }, storage: { disk } } = work;
   let found;
   try {
     found = yield* disk.read(address, { copy });
   } catch (error) {
-    if (error instanceof CacheError) report(error);
-    else if (!(error instanceof CannotWait)) throw error;
-    return { from: "compiled", reason: error.message, mayWrite: false };
+    if (error instanceof CannotWait) return missed(error.message, HELD);
+    if (!(error instanceof CacheError)) throw error;
+    report(error);
+    return missed(error.message, { mayWrite: false });
   }
-  if (found === undefined) return absent("there was no entry");
+  if (found === undefined) return missed("there was no entry");
   if (!(found instanceof CacheError)) return found;
   report(found);
-  return { from: "recompiled", reason: found.message, mayWrite: true };
+  return missed(found.message, { from: "recompiled" });
 }
 
-/** Tells whether the cache may write; where the program lacks the permission, says so. */
-function mayWriteTo<M>({ context: { report }, storage: { directory } }: StoredWork<M>): boolean {
-  const refusal = directory.mustNotWrite;
+/** Whether something must not be done. Reports why, unless it is the caller's wish. */
+function isRefused(refusal: Refusal | undefined, report: Context<unknown>["report"]): refusal is Refusal {
   if (refusal?.fault) report(refusal.fault);
-  return refusal === undefined;
+  return refusal !== undefined;
 }
 
-/** Takes the lock of a key; every fault means to go on without. */
-function* takeLock<M>({ address, context, storage: { locks } }: StoredWork<M>): Operation<Lock | undefined> {
-  const { counters, report } = context;
+/** Takes the lock of a key. After a fault the lookup goes on without it. */
+function* takeLock<M>(work: Work<M>): Operation<Lock | undefined> {
+  const { address, context: { counters, report }, storage: { locks } } = work;
   try {
     const lock = yield* locks.lock(address.key.slice(0, 2));
     if (lock) counters.locks++;
@@ -165,25 +161,38 @@ function* takeLock<M>({ address, context, storage: { locks } }: StoredWork<M>): 
   }
 }
 
-/** Has the engine write a module down; a failure costs the entry, not the module. */
-function* serialize<M>(work: StoredWork<M>, module: M): Operation<Bytes | undefined> {
+/**
+ * Has the engine serialize a module, and writes the entry. A failure costs the entry, not the module.
+ *
+ * @returns `"async"` if an asynchronous lookup must do it, because this run would have to wait.
+ */
+function* keep<M>(work: Work<M>, module: M): Operation<"async" | undefined> {
+  try {
+    const payload = yield* serialize(work, module);
+    if (payload) yield* publish({ ...work, payload, unable: yield* work.storage.directory.prepare() });
+  } catch (error) {
+    if (!CannotWait.is(error)) throw error;
+    return "async";
+  }
+}
+
+function* serialize<M>(work: Work<M>, module: M): Operation<Bytes | undefined> {
   const { code, context: { engine, report } } = work;
   try {
-    const artifact = yield* perform(serializing(engine, module, { code, place: placeOf(work) }));
+    const artifact = yield* perform(serializing(engine, module, code, placeOf(work)));
     if (artifact !== undefined && !isUint8Array(artifact)) {
       throw new TypeError(`Cannot keep artifact: it must be a Uint8Array or undefined, not ${describe(artifact)}`);
     }
-    // It is hashed and written while others run: not from memory that somebody else may change or share.
+    // Copied, because it is hashed and written while other work runs: the engine may change or share its memory.
     return artifact && copyOf(artifact);
   } catch (cause) {
-    // The lookup would have been a hit, had it not to write.
-    if (work.isMade && CannotWait.is(cause)) return undefined;
+    if (CannotWait.is(cause)) throw cause;
     report(new CacheError("SERIALIZE", `Cannot serialize module of engine "${engine.id}": it failed`, { cause }));
   }
 }
 
-/** What an engine needs that writes the entry later. */
-function placeOf<M>(work: StoredWork<M>): EntryPlace {
+/** What an engine needs to write the entry later. */
+function placeOf<M>(work: Work<M>): EntryPlace {
   const { address: { key }, storage: { directory, options } } = work;
   return {
     key,
@@ -197,53 +206,53 @@ function placeOf<M>(work: StoredWork<M>): EntryPlace {
   };
 }
 
-/** What is to be written. */
-export interface Writing {
-  /** Where its entry is. */
-  readonly address: Address;
-  /** The disk side of the cache. */
-  readonly storage: Storage;
-  /** Counts, and hears of faults. */
+/** An entry to be written. */
+export interface Writing extends Pick<Work<never>, "address" | "storage"> {
+  /** Counters, and where faults are reported. */
   readonly context: Pick<Context<unknown>, "counters" | "report">;
-  /** What the entry holds. */
+  /** Payload of the entry. */
   readonly payload: Bytes;
-  /** That is the code itself. */
+  /** Whether the payload is the code itself. */
   readonly isCode?: boolean;
   /** Why it cannot be written. */
   readonly unable?: CacheError;
 }
 
-/** Publishes an entry where it can; every fault leaves the directory as it was. Does not make it where it is gone. */
+/**
+ * Publishes an entry, if that is possible. Reports a fault; the entry that was there then stays. Does not create a
+ * directory that is gone.
+ */
 export function* write(writing: Writing): Operation<void> {
-  const { context: { report }, storage: { behind, housekeeping } } = writing;
-  const fault = yield* publish(writing);
-  if (housekeeping.isDue) behind.schedule("prune", 0, () => prune(writing));
-  if (fault) report(fault);
-}
-
-function* publish({ address, context, payload, isCode = false, unable, storage }: Writing): Operation<
-  CacheError | undefined
-> {
-  const { counters } = context;
   try {
-    if (unable) throw unable;
-    const { isWritten, fault } = yield* storage.disk.publish(address, payload, { isCode });
-    counters[isWritten ? "writes" : "writeFailures"]++;
-    return fault;
+    yield* publish(writing);
   } catch (error) {
-    if (!(error instanceof CacheError) && !(error instanceof CannotWait)) throw error;
-    counters.writeFailures++;
-    const isDropped = error instanceof CannotWait || error !== unable && isGone(error);
-    return isDropped ? undefined : error;
+    if (!(error instanceof CannotWait)) throw error;
   }
 }
 
-function* prune({ context: { report }, storage: { housekeeping } }: Writing): Operation<void> {
-  // Another write may have scheduled it as well.
-  if (!housekeeping.isDue) return;
+/** @throws {CannotWait} In a synchronous run that would have to sign by a `CryptoKey`. */
+function* publish(writing: Writing): Operation<void> {
+  const { address, context: { counters, report }, payload, isCode = false, unable, storage } = writing;
+  const { behind, disk, limits } = storage;
+  let fault: CacheError | undefined;
   try {
-    const pruned = yield* housekeeping.pruneAlone();
-    if (typeof pruned === "object" && pruned.fault) report(pruned.fault);
+    if (unable) throw unable;
+    const written = yield* disk.publish(address, payload, { isCode });
+    counters[written.isWritten ? "writes" : "writeFailures"]++;
+    fault = written.fault;
+  } catch (error) {
+    counters.writeFailures++;
+    if (!(error instanceof CacheError)) throw error;
+    if (error === unable || !isGone(error)) fault = error;
+  }
+  if (limits.isDue) behind.schedule("prune", 0, () => prune(writing));
+  if (fault) report(fault);
+}
+
+function* prune({ context: { report }, storage: { limits } }: Writing): Operation<void> {
+  try {
+    const pruned = yield* limits.pruneAlone();
+    if (pruned?.fault) report(pruned.fault);
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     report(error);

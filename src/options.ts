@@ -1,4 +1,4 @@
-// What callers give: the options, checked, with their defaults.
+// Checks the options that callers pass, and fills in the defaults.
 
 import { copyOf, describe, isBytes, isUint8Array, viewOf } from "./bytes.ts";
 import { DIGEST_BYTES, toHex } from "./disk/key.ts";
@@ -10,81 +10,86 @@ import type { Bytes } from "./platform/platform.ts";
 /** Options of {@linkcode ModuleCache}. */
 export interface ModuleCacheOptions<M = WebAssembly.Module> {
   /**
-   * What compiles, and what an entry holds.
+   * Compiles code, and decides what an entry holds.
    *
    * @default {hostEngine()}
    */
   engine?: Engine<M>;
   /**
-   * Where entries are kept: a path, or a `file:` URL. A lookup that needs it makes it; what is written after a lookup does
-   * not, so that a directory you remove stays away. Who can write it can run code as you.
+   * Directory of the entries: a path or a `file:` URL. A lookup creates it when it is needed; writes in the background
+   * do not, so that a directory you remove stays away. Whoever can write it can run code as you.
    *
    * @default {undefined} memory only
    */
   directory?: string | URL;
   /**
-   * How many modules memory keeps.
+   * Most modules that memory keeps; 0 keeps none. The least recently used are evicted first.
    *
    * @default {1024}
    */
   maxEntries?: number;
   /**
-   * How many bytes of code memory keeps; a copy of each module's code is kept to recognise it. Compiled modules take
-   * memory of their own besides.
+   * Most bytes of code that memory keeps: a copy of each module's code, to recognize it. The compiled modules take
+   * memory of their own, which this does not count.
    *
    * @default {268435456} 256 MiB
    */
   maxMemoryBytes?: number;
   /**
-   * How many bytes of code `load` and the streaming calls take, after decoding: a small response may unpack to any
-   * length. Longer code is a `RangeError`, and the rest of it is let go.
+   * Most bytes of code that `load` and the streaming calls take, after decoding: a small response may decompress to any
+   * length. Longer code is a `RangeError`, and reading stops there.
    *
    * @default {268435456} 256 MiB
    */
   maxCodeBytes?: number;
   /**
-   * How many bytes entries take in the directory, those of all engines and versions together. Where they are more, the
-   * least recently used are removed, down to four fifths. A larger entry is not stored, and one that is there not read.
+   * Limit of the directory: bytes of all entries, of all engines together. A prune removes the least recently used,
+   * down to four fifths of it. Between two prunes each cache adds at most a twentieth, or one larger entry: caches that
+   * write at the same time may exceed the limit until the next prune. An entry larger than the limit is neither
+   * stored nor read.
    *
    * @default {1073741824} 1 GiB
    */
   maxDiskBytes?: number;
   /**
-   * How long an entry stays in the directory without being used, in ms; looked at once an hour, when one is written.
-   * It counts from the later of the file's mtime and ctime: an entry that was just restored stays, even where an image or
-   * an archive set its mtime to 1970. `chmod -R` and `chown -R` renew the ctime, and so the time that is left, as well.
+   * How long an entry may go unused, in ms. Older entries are removed by the pruning that a write starts if the last
+   * prune is more than an hour ago. The time counts from the later of the file's mtime and ctime: an entry that was
+   * just restored stays, even if an image or an archive set its mtime to 1970. `chmod -R` and `chown -R` renew the
+   * ctime, and so restart the time.
    *
    * @default {2592000000} 30 days
    */
   maxDiskAgeMs?: number;
   /**
-   * How long a lookup waits, in ms, while another process compiles the same code; then it compiles too.
+   * How long a lookup waits while another process compiles the same code, in ms. Then it compiles without the lock.
    *
    * @default {10000}
    */
   lockTimeoutMs?: number;
   /**
-   * Never writes to the directory, and takes no locks.
+   * Never writes to the directory, and takes no locks: for a directory that was filled beforehand, in an image for
+   * example.
    *
    * @default {false}
    */
   readOnly?: boolean;
   /**
-   * Signs every entry with HMAC-SHA-256, and takes none that is not: for a directory that others can write. Keep it where
-   * they cannot read it. A `CryptoKey` must be for HMAC with SHA-256 and allow to sign; with one, synchronous lookups use
-   * memory only.
+   * Signs every entry with HMAC-SHA-256; entries that are not signed with it are ignored. For a directory that others
+   * can write: keep the secret where they cannot read it. A `CryptoKey` must be for HMAC with SHA-256 and allow `sign`;
+   * with one, synchronous lookups use memory only.
    *
    * @default {undefined} entries are not signed
    */
   secret?: CryptoKey | Uint8Array;
   /**
-   * Throws a {@linkcode CacheError} for faults of the cache that are otherwise misses with a warning.
+   * Throws a {@linkcode CacheError} for faults that are otherwise a miss and a warning.
    *
    * @default {false}
    */
   strict?: boolean;
   /**
-   * Gets each kind of fault once. What it throws or rejects with goes to the console.
+   * Receives each kind of fault once, as the {@linkcode CacheError} that `strict` would throw. If it throws or rejects,
+   * that goes to the console.
    *
    * @default {(warning) => console.warn(`wasm-module-cache: ${warning.message}`)}
    */
@@ -92,7 +97,7 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
 }
 
 /**
- * Takes the bounds of the memory tier from the options.
+ * Bounds of the memory tier, from the options.
  *
  * @throws {TypeError | RangeError} When one is not what it should be.
  */
@@ -106,10 +111,10 @@ export function memoryLimits(
 }
 
 /**
- * Reads what a caller gave as a secret.
+ * Checks the option `secret`.
  *
  * @returns A private copy of the bytes, or the key.
- * @throws {TypeError | RangeError} When it is neither, or empty: that would be none.
+ * @throws {TypeError | RangeError} When it is neither, or empty.
  */
 export function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
   if (secret === undefined) return undefined;
@@ -125,7 +130,7 @@ export function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
 }
 
 /**
- * Reads a digest in any of its forms.
+ * Normalizes a digest.
  *
  * @param digest 64 hexadecimal digits, or the 32 bytes.
  * @returns The digits in lower case; `undefined` for `undefined`.
@@ -139,7 +144,7 @@ export function digestOf(digest: unknown): string | undefined {
 }
 
 /**
- * Reads what a caller gave as a directory.
+ * Checks the option `directory`.
  *
  * @returns The path, or the URL as one of this realm.
  * @throws {TypeError} When it is neither a path nor a `file:` URL.
@@ -155,9 +160,9 @@ export function directoryOf(directory: unknown): string | URL {
 }
 
 /**
- * Checks how many shall be worked on at a time.
+ * Checks the option `concurrency`.
  *
- * @throws {TypeError | RangeError} When it is no number from 1 on.
+ * @throws {TypeError | RangeError} When it is not a number of at least 1.
  */
 export function checkConcurrency(concurrency: unknown): void {
   if (amount("concurrency", concurrency, 1) > 0) return;
@@ -165,9 +170,9 @@ export function checkConcurrency(concurrency: unknown): void {
 }
 
 /**
- * Checks an option that is on or off.
+ * Checks a boolean option.
  *
- * @throws {TypeError} When it is neither.
+ * @throws {TypeError} When it is not a boolean.
  */
 export function checkFlag(name: string, value: unknown): void {
   if (typeof value !== "boolean") {
@@ -176,9 +181,9 @@ export function checkFlag(name: string, value: unknown): void {
 }
 
 /**
- * Checks an option that is a number.
+ * Checks a numeric option.
  *
- * @returns The number, or the standard one for `undefined`.
+ * @returns The number, or `standard` for `undefined`.
  * @throws {TypeError | RangeError} When it is not a whole number from 0 on, or `Infinity`.
  */
 export function amount(name: string, value: unknown, standard: number): number {

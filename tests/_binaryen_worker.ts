@@ -2,4 +2,4 @@
 
 import { binaryenWorker } from "@wasm/module-cache/binaryen";
 
-binaryenWorker();
+binaryenWorker({ load: () => import("binaryen") });

@@ -60,17 +60,6 @@ export class MemoryFiles implements Files {
       this.modified.set(path, this.nowMs);
     });
 
-  append: Files["append"] = (path, bytes, limit) =>
-    immediate("append", () => {
-      const before = this.#file(path);
-      const after = new Uint8Array(before.length + bytes.length);
-      after.set(before);
-      after.set(bytes, before.length);
-      this.content.set(path, after);
-      this.modified.set(path, this.nowMs);
-      return after.slice(0, limit);
-    });
-
   rename: Files["rename"] = (from, to) =>
     immediate("rename", () => {
       const bytes = this.#file(from);

@@ -184,7 +184,7 @@ function begin(scenario: Scenario): World {
     const { context, storage } = openProcess(world, { ...scenario, maxDiskBytes: undefined }, 0);
     runSync(lookup(context, bytes(code)));
     for (const { operation } of world.tasks.splice(0)) runSync(operation);
-    runSync(storage.housekeeping.prune());
+    runSync(storage.limits.prune());
     files.nowMs++;
   }
   if (scenario.isLater) files.nowMs += 31 * 24 * 3_600_000;
@@ -192,7 +192,7 @@ function begin(scenario: Scenario): World {
     const process = world.processes.get(plan.process) ?? openProcess(world, scenario, plan.process);
     world.processes.set(plan.process, process);
     const operation = plan.code === undefined
-      ? process.storage.housekeeping.prune()
+      ? process.storage.limits.prune()
       : lookup(process.context, bytes(plan.code));
     world.tasks.push({ plan, operation, pending: START, isDead: false });
   }

@@ -1,10 +1,12 @@
-// A JSR registry on loopback, as much of one as `deno publish` and `deno run` ask for. Keeps what is published in a folder.
+// Registries on loopback: of JSR, as much of one as `deno publish` and `deno run` ask for, which keeps what is published in a
+// folder; and of npm, for packages that lie in folders.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** A published package. */
@@ -42,6 +44,37 @@ export async function startRegistry(folder: string): Promise<Registry> {
     add: (name, published) => void packages.set(name, published),
     close: () => void server.close(),
   };
+}
+
+/** Packs a package of npm as its registry has it: below a folder of its own. */
+export function packed(folder: string): Uint8Array<ArrayBuffer> {
+  const above = mkdtempSync(join(tmpdir(), "wasm-module-cache-"));
+  try {
+    cpSync(folder, join(above, "package"), { recursive: true, dereference: true });
+    const { status, stdout } = spawnSync("tar", ["cz", "-C", above, "package"], { maxBuffer: 256 * 1024 * 1024 });
+    if (status !== 0) throw new Error(`tar ended with ${status}`);
+    return new Uint8Array(stdout);
+  } finally {
+    rmSync(above, { recursive: true });
+  }
+}
+
+/** Starts a registry of npm that has the packages of a `node_modules`, and no others. */
+export async function startNpmRegistry(modules: string): Promise<Pick<Registry, "url" | "close">> {
+  const server = createServer((request, response) => {
+    const url = `http://${request.headers.host}/`;
+    const [, name = "", isTarball] = decodeURIComponent(request.url!).match(/^\/((?:@[^/]+\/)?[^/]+)(\/tarball)?$/) ??
+      [];
+    const folder = join(modules, name);
+    if (!existsSync(join(folder, "package.json"))) return response.writeHead(404).end("{}");
+    if (isTarball) return response.end(packed(folder));
+    const { version, dependencies, bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const about = { name, version, dependencies, bin, dist: { tarball: `${url}${name}/tarball` } };
+    response.end(JSON.stringify({ name, "dist-tags": { latest: version }, versions: { [version]: about } }));
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/`, close: () => void server.close() };
 }
 
 /** What `deno publish` asks: does a scope, a package, a version exist; take this version; is it done? */

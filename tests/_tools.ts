@@ -1,7 +1,7 @@
 // What the tests share: both kinds of run, engines that tell of their compiles, directories, runtimes, real modules.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -96,9 +96,32 @@ export function hitsOnly<M>(engine: Engine<M>): Engine<M> {
   };
 }
 
+/** A value that throws whatever is done with it. */
+export function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+/** Where a module came from, and its text. */
+export async function provenanceAndText(resolved: Promise<Resolved<TextModule>>): Promise<[string, string]> {
+  const { from, module } = await resolved;
+  return [from, module.text];
+}
+
 /** Runs a body with a directory of its own. */
 export async function inDirectory<T>(body: (directory: string) => T | Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), "wasm-module-cache-"));
+  try {
+    return await body(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Runs a body with a directory of its own, in memory where there is such a place: a disk takes fifty times as long. */
+export async function inMemory<T>(body: (directory: string) => T | Promise<T>): Promise<T> {
+  const directory = mkdtempSync(`${existsSync("/dev/shm") ? "/dev/shm" : tmpdir()}/wasm-module-cache-`);
   try {
     return await body(directory);
   } finally {

@@ -2,7 +2,17 @@
 
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { test } from "node:test";
-import { compose, type Effect, forEach, immediate, type Operation, perform, runAsync, runSync } from "../src/effect.ts";
+import {
+  compose,
+  type Effect,
+  forEach,
+  immediate,
+  limiter,
+  type Operation,
+  perform,
+  runAsync,
+  runSync,
+} from "../src/effect.ts";
 
 const later = <T>(value: T): Effect<T> => ({
   name: "later",
@@ -96,4 +106,25 @@ test("forEach is over with the first error, when what was begun is done", async 
   await assertRejects(() => runAsync(forEach(Array(1000).keys(), work)), RangeError, "no");
   assertEquals([done === begun - 1, begun < 100], [true, true], `${begun} begun, ${done} done`);
   assertThrows(() => runSync(forEach([1, 20, 3], work)), RangeError, "no");
+});
+
+test("limiter lets so many tasks run at once, the others in turn, also after one that fails", async () => {
+  const enter = limiter(2);
+  const waiting: (() => void)[] = [];
+  const begun: number[] = [];
+  const tasks = [...Array(5).keys()].map((i) =>
+    enter(async () => {
+      begun.push(i);
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      if (i === 0) throw new RangeError("no");
+      return i;
+    }).catch(({ name }) => name)
+  );
+  for (const [ended, running] of [[0, 2], [1, 3], [2, 4], [3, 5]] as const) {
+    if (ended > 0) waiting[ended - 1]!();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals(begun, [...Array(running).keys()]);
+  }
+  for (const end of waiting) end();
+  assertEquals(await Promise.all(tasks), ["RangeError", 1, 2, 3, 4]);
 });

@@ -1,16 +1,20 @@
 // The second half of a lookup before engines that throw, give and return odd values: they get no further than the call.
 
-import { assertEquals } from "@std/assert";
-import type { Engine } from "@wasm/module-cache";
-import { ModuleCache } from "@wasm/module-cache";
-import { bothWays, bytes, entriesIn, inDirectory, TextEngine, type TextModule } from "./_tools.ts";
-
-/** A value that throws whatever is done with it. */
-function revoked(): object {
-  const { proxy, revoke } = Proxy.revocable({}, {});
-  revoke();
-  return proxy;
-}
+import { assertEquals, assertMatch, assertRejects, assertStrictEquals } from "@std/assert";
+import { type Engine, ModuleCache } from "@wasm/module-cache";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import {
+  bothWays,
+  bytes,
+  entriesIn,
+  inDirectory,
+  onlyEntry,
+  provenanceAndText,
+  revoked,
+  TextEngine,
+  type TextModule,
+} from "./_tools.ts";
 
 /** What an engine may throw. */
 const THROWN: Record<string, () => unknown> = {
@@ -139,3 +143,146 @@ for (const [name, [artifact, kept]] of Object.entries(ARTIFACTS)) {
     });
   });
 }
+
+test("what a synchronous lookup could not write without waiting, an asynchronous one writes without compiling", async () => {
+  await inDirectory(async (directory) => {
+    const text = new TextEngine();
+    const engine: Engine<TextModule> = {
+      id: text.id,
+      compile: (code) => text.compile(code),
+      serialize: (module) => Promise.resolve(text.serialize(module)),
+      deserialize: (artifact) => text.deserialize(artifact),
+    };
+    const cache = new ModuleCache({ engine, directory, strict: true });
+    for (const from of ["compiled", "memory", "memory"]) {
+      assertEquals(cache.resolveSync(bytes("code")).from, from);
+      assertEquals(entriesIn(directory), []);
+    }
+    for (const entries of [1, 1]) {
+      assertEquals((await cache.resolve(bytes("code"))).from, "memory");
+      assertEquals(entriesIn(directory).length, entries);
+    }
+    cache.clearMemory();
+    assertEquals(cache.resolveSync(bytes("code")).from, "disk");
+    assertEquals([text.compiles, cache.stats().writes], [1, 1]);
+  });
+});
+
+function fail(): never {
+  throw new Error("the engine failed");
+}
+
+test("codes of one stripe do not wait for each other in one process", async () => {
+  await inDirectory(async (directory) => {
+    let release: (() => void) | undefined;
+    const engine = new TextEngine();
+    // The keys of these two begin with the same two digits.
+    const slow: Engine<TextModule> = {
+      id: engine.id,
+      compile: async (code) => {
+        if (code.length === 1) await new Promise<void>((resolve) => release = resolve);
+        return engine.compile(code);
+      },
+      serialize: (module) => engine.serialize(module),
+      deserialize: (artifact) => engine.deserialize(artifact),
+    };
+    const cache = new ModuleCache({ engine: slow, directory, strict: true, lockTimeoutMs: 50 });
+    const first = cache.resolve(bytes("a"));
+    while (!release) await new Promise((resolve) => setTimeout(resolve, 1));
+    const second = await cache.resolve(bytes("b56"));
+    assertStrictEquals(second.from, "compiled");
+    release();
+    const { key } = await first;
+    assertStrictEquals(key.slice(0, 2), second.key.slice(0, 2));
+    assertStrictEquals(entriesIn(directory).length, 2);
+  });
+});
+
+test("resolveSync with an engine that can only deserialize asynchronously leaves the entry alone", async () => {
+  await inDirectory(async (directory) => {
+    const quick = new TextEngine();
+    const engine: Engine<TextModule> = {
+      id: quick.id,
+      compile: (code) => quick.compile(code),
+      serialize: (module) => quick.serialize(module),
+      deserialize: (artifact) => Promise.resolve(quick.deserialize(artifact)),
+    };
+    await new ModuleCache({ engine, directory }).resolve(bytes("hello"));
+    const { ino } = statSync(onlyEntry(directory));
+    const { from, reason } = new ModuleCache({ engine, directory, strict: true }).resolveSync(bytes("hello"));
+    assertStrictEquals(from, "compiled");
+    assertMatch(reason!, /deserializeSync/);
+    assertStrictEquals(statSync(onlyEntry(directory)).ino, ino);
+  });
+});
+
+bothWays("two engines in one directory never share an entry", (resolve) =>
+  inDirectory(async (directory) => {
+    const keys = new Set<string>();
+    for (const id of ["a/b", "a_b", "a\\b", "../a", "A/B"]) {
+      const engine = new TextEngine(id);
+      const resolved = await resolve(new ModuleCache({ engine, directory }), bytes("hello"));
+      assertStrictEquals(resolved.from, "compiled", id);
+      keys.add(resolved.key);
+    }
+    assertEquals([keys.size, entriesIn(directory).length], [5, 5]);
+  }));
+
+bothWays("an entry put in the place of another is not taken for it", (resolve) =>
+  inDirectory(async (directory) => {
+    const cache = new ModuleCache({ engine: new TextEngine(), directory, onWarning: () => {} });
+    await resolve(cache, bytes("one"));
+    const one = onlyEntry(directory);
+    await resolve(cache, bytes("two"));
+    const two = entriesIn(directory).find((path) => path !== one)!;
+    writeFileSync(one, readFileSync(two));
+    cache.clearMemory();
+    assertEquals(await provenanceAndText(resolve(cache, bytes("one"))), ["recompiled", "one"]);
+  }));
+
+bothWays("an entry that the engine does not take is made again", (resolve) =>
+  inDirectory(async (directory) => {
+    const engine = new TextEngine();
+    await resolve(new ModuleCache({ engine, directory }), bytes("hello"));
+    for (
+      const { deserialize, warned } of [{ deserialize: () => undefined, warned: [] }, {
+        deserialize: fail,
+        warned: ["SERIALIZE"],
+      }]
+    ) {
+      const warnings: string[] = [];
+      const picky = Object.assign(new TextEngine(), { deserialize });
+      const cache = new ModuleCache({ engine: picky, directory, onWarning: ({ code }) => warnings.push(code) });
+      assertEquals(await provenanceAndText(resolve(cache, bytes("hello"))), ["recompiled", "hello"]);
+      assertEquals(warnings, warned);
+    }
+  }));
+
+bothWays(
+  "an engine that cannot serialize costs the entry, not the module",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const failing: (() => Uint8Array | undefined)[] = [() => undefined, fail, () => "text" as unknown as Uint8Array];
+      for (const serialize of failing) {
+        const engine = Object.assign(new TextEngine(), { serialize });
+        const warnings: string[] = [];
+        const cache = new ModuleCache({ engine, directory, onWarning: ({ code }) => warnings.push(code) });
+        assertEquals(await provenanceAndText(resolve(cache, bytes("hello"))), ["compiled", "hello"]);
+        assertEquals(warnings, serialize === failing[0] ? [] : ["SERIALIZE"]);
+      }
+      assertEquals(entriesIn(directory), []);
+    }),
+);
+
+test("resolveSync says what an asynchronous engine lacks", async () => {
+  await inDirectory((directory) => {
+    const engine: Engine<string> = {
+      id: "async",
+      compile: () => Promise.reject(new Error("nobody waits for this")),
+      serialize: () => undefined,
+      deserialize: () => undefined,
+    };
+    const cache = new ModuleCache({ engine, directory });
+    return assertRejects(async () => await cache.resolveSync(bytes("a")), TypeError, "compileSync");
+  });
+});

@@ -1,26 +1,40 @@
-// The package as its users get it: from a JSR registry, as JavaScript from node_modules, and in bundles. Everything is made
+// The package as its users get it: from a JSR registry, installed in both npm forms, and in bundles. Everything is made
 // here, of this tree; no registry is asked but for npm's packages that are not at hand.
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { type Registry, startRegistry } from "./_registry.ts";
-import { type Ended, ROOT, runScript, runtimes, thisRuntime } from "./_tools.ts";
+import { packed, type Registry, startNpmRegistry, startRegistry } from "./_registry.ts";
+import { type Ended, MODULES, ROOT, runScript, runtimes, thisRuntime } from "./_tools.ts";
 
 const isHere = thisRuntime().startsWith("Deno");
 const options = { timeout: 120_000, skip: isHere ? false : "tried on Deno, which publishes" };
 const all = Object.entries(runtimes());
 const others = all.filter(([name]) => !name.startsWith("Deno"));
 const node = all.find(([name]) => name.startsWith("Node"));
+const v8 = all.find(([name]) => name.startsWith("Node 24"));
 const bun = all.find(([name]) => name.startsWith("Bun"));
 const missing = (found: unknown) => ({
   ...options,
   skip: options.skip || (found ? false : "needs the test task, which knows the runtimes"),
 });
+
+/** What users of the steps install besides. */
+const LIBRARIES = ["binaryen", "wabt"];
 
 /** This tree, as an import names it. */
 const TREE = ROOT.replaceAll("\\", "/");
@@ -28,6 +42,11 @@ const TREE = ROOT.replaceAll("\\", "/");
 /** Where the package is used: nothing of this tree is near. */
 let folder = "";
 let registry: Registry;
+let npm: Awaited<ReturnType<typeof startNpmRegistry>>;
+
+/** The npm forms: as JSR's registry makes it, a file for each of ours, and as `task pack` does. */
+type Form = "jsr" | "npm";
+const tarballs = {} as Record<Form, string>;
 
 before(async () => {
   if (!isHere) return;
@@ -43,6 +62,7 @@ before(async () => {
 
 after(() => {
   registry?.close();
+  npm?.close();
   if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
@@ -69,15 +89,35 @@ async function publish(): Promise<void> {
   await deno("publish", "--config", `${copy}/deno.json`, "--token", "loopback", ...quick);
 }
 
-/** Puts the JavaScript form into node_modules, beside the packages that it needs. */
+/** Packs both npm forms, and installs each beside the libraries of the steps. */
 async function install(): Promise<void> {
-  const { packForNode } = await import("../dev/tools.ts");
-  const modules = `${folder}/node_modules`;
-  cpSync(join(await packForNode("deno.offline.json"), ".."), `${modules}/@wasm/module-cache`, { recursive: true });
-  const { dependencies } = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8"));
-  for (const name of Object.keys(dependencies)) {
-    symlinkSync(`${ROOT}/node_modules/${name}`, `${modules}/${name}`, "junction");
+  npm = await startNpmRegistry(`${ROOT}/node_modules`);
+  const { packForNpm } = await import("../dev/pack.ts");
+  const folders = { npm: await packForNpm("deno.offline.json"), jsr: `${ROOT}/.cache/packed/package` };
+  for (const form of ["jsr", "npm"] as const) {
+    writeFileSync(tarballs[form] = `${folder}/${form}.tgz`, packed(folders[form]));
+    await installed(form, form);
+    for (const name of LIBRARIES) symlinkSync(`${ROOT}/node_modules/${name}`, `${folder}/${form}/node_modules/${name}`);
   }
+}
+
+/** Installs a form into a project that has nothing else; by npm, or by another package manager. */
+async function installed(form: Form, project: string, command = ["npm", "install", "--no-audit", "--no-fund"]) {
+  mkdirSync(`${folder}/${project}`);
+  writeFileSync(`${folder}/${project}/package.json`, "{}");
+  writeFileSync(`${folder}/${project}/.npmrc`, `registry=${npm.url}\n`);
+  const [program = "", verb = "", ...flags] = command;
+  const env = { "npm_config_cache": `${folder}/npm-cache`, BUN_INSTALL_CACHE_DIR: `${folder}/bun-cache` };
+  const { code, stderr } = await runScript([program], verb, [...flags, tarballs[form]], env, `${folder}/${project}`);
+  assertStrictEquals(code, 0, stderr);
+}
+
+/** What lies in a project's node_modules: the names of packages, and the bytes of all files. */
+function contentOf(project: string): { names: string[]; bytes: number } {
+  const modules = `${folder}/${project}/node_modules`;
+  const files = readdirSync(modules, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const bytes = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+  return { names: readdirSync(modules).filter((name) => !name.startsWith(".")).sort(), bytes };
 }
 
 /** Writes a program; gives its path. */
@@ -124,9 +164,14 @@ const FIVE = `
 const FIVE_AT_ONCE = `${FIVE}\nprocess.exit();`;
 
 /** Runs what compiles five modules; all of them must be served. */
-async function assertServed(command: readonly string[], script: string, args: string[] = []): Promise<void> {
+async function assertServed(
+  command: readonly string[],
+  script: string,
+  args: string[] = [],
+  cwd = folder,
+): Promise<void> {
   const env = { WASM_CACHE_LOG: "trace", WASM_CACHE_ENGINE: "host", DENO_DIR: `${folder}/deno`, JSR_URL: registry.url };
-  const { code, stdout, stderr } = await runScript(command, script, args, env, folder);
+  const { code, stdout, stderr } = await runScript(command, script, args, env, cwd);
   const from = [...stderr.matchAll(/^wasm-module-cache: (\w+) [0-9a-f]{64} 6000 bytes/gm)].map(([, from]) => from);
   assertEquals([code, stdout.trim()], [0, "5 true"], `${command} ${script}: ${stderr}`);
   assertEquals(
@@ -154,22 +199,93 @@ test("register from JSR serves what is compiled at the import", options, async (
   await assertServed([process.execPath, "run", "-A", "--no-lock"], first);
 });
 
+/** Each runtime with the form that npm has, and one Node with that of JSR's registry. */
+const uses = (): [Form, string, string[]][] => [
+  ...others.map(([name, command]) => ["npm", name, command] satisfies [Form, string, string[]]),
+  ...(node ? [["jsr", ...node] satisfies [Form, string, string[]]] : []),
+];
+
 test("every entry works from node_modules", missing(others.length > 0), async () => {
-  const path = written("npm.mjs", everyEntry("@wasm/module-cache"));
-  await Promise.all(others.map(async ([name, command]) => {
+  for (const [form, name, command] of uses()) {
+    const path = written(`${form}/every.mjs`, everyEntry("@wasm/module-cache"));
     const { code, stdout, stderr } = await runScript(command, path, [], {}, folder);
-    assertEquals([code, stdout.trim()], [0, "compiled,disk true true"], `${name}: ${stderr}`);
+    assertEquals([code, stdout.trim()], [0, "compiled,disk true true"], `${form}, ${name}: ${stderr}`);
     assert(!stderr.includes("Cannot start"), stderr);
-  }));
+  }
 });
 
 test("register from node_modules serves programs of both kinds", missing(others.length > 0), async () => {
-  const isNode = (name: string) => name.startsWith("Node");
-  const required = written("required.cjs", `require("@wasm/module-cache/register");\n${FIVE_AT_ONCE}`);
-  for (const [name, command] of others) {
-    await assertServed(command, required);
-    const preload = [isNode(name) ? "--import" : "--preload", "@wasm/module-cache/register"];
-    await assertServed([...command, ...preload], written("five.mjs", FIVE_AT_ONCE));
+  for (const [form, name, command] of uses()) {
+    const required = `require("@wasm/module-cache/register");\n${FIVE_AT_ONCE}`;
+    await assertServed(command, written(`${form}/required.cjs`, required));
+    const preload = [name.startsWith("Node") ? "--import" : "--preload", "@wasm/module-cache/register"];
+    await assertServed([...command, ...preload], written(`${form}/five.mjs`, FIVE_AT_ONCE), [], `${folder}/${form}`);
+  }
+});
+
+test("the V8 engine of both npm forms makes machine code, which a later process loads", missing(v8), async () => {
+  await Promise.all((["jsr", "npm"] as const).map(async (form) => {
+    const source = `
+      import { ModuleCache } from "@wasm/module-cache";
+      import { v8Engine } from "@wasm/module-cache/v8";
+      import { readFileSync } from "node:fs";
+      const [code, directory, isFirst] = process.argv.slice(2);
+      const cache = new ModuleCache({ engine: v8Engine(), directory, strict: true });
+      if (isFirst) await cache.warm([readFileSync(code)]);
+      else console.log((await cache.resolve(readFileSync(code))).from);`;
+    const path = written(`${form}/v8.mjs`, source);
+    const args = [join(ROOT, "node_modules", MODULES.oxipng), `${folder}/${form}/cache`];
+    const warm = await runScript(v8![1], path, [...args, "first"], {}, folder);
+    const { stdout, stderr } = await runScript(v8![1], path, args, {}, folder);
+    assertEquals([warm.code, stdout.trim()], [0, "disk"], `${form}: ${warm.stderr}${stderr}`);
+  }));
+});
+
+test("an install has the core alone, in 2 MB at most", missing(bun), async () => {
+  await installed("npm", "bun", [...bun![1], "add"]);
+  await installed("jsr", "core");
+  for (const project of ["bun", "core"]) {
+    const { names, bytes } = contentOf(project);
+    assertEquals(names, ["@wasm", "http-cache-semantics", "quick-lru"], project);
+    assert(bytes <= 2 * 1024 * 1024, `${project}: ${bytes} bytes`);
+  }
+  for (const entry of ["", "/binaryen", "/wat"]) {
+    const { stdout } = await deno("info", "--json", `jsr:@wasm/module-cache${entry}`);
+    assertEquals(/binaryen@|wabt@/.test(JSON.stringify(JSON.parse(stdout).npmPackages)), false, stdout);
+  }
+});
+
+test("a step whose library is missing says what to install, and takes what load gives", missing(node), async () => {
+  await installed("npm", "missing");
+  mkdirSync(`${folder}/missing/node_modules/wabt`);
+  written("missing/node_modules/wabt/package.json", '{ "name": "wabt", "version": "1.0.38", "main": "index.js" }');
+  written("missing/node_modules/wabt/index.js", "");
+  const source = `
+    import { binaryenOptimizer } from "@wasm/module-cache/binaryen";
+    import { wat } from "@wasm/module-cache/wat";
+    const [binary, text] = [Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0), new TextEncoder().encode("(module)")];
+    for (const [step, code] of [[binaryenOptimizer(), binary], [wat(), text]]) {
+      await step.prepare(code).catch(({ message, cause }) => console.log(message, cause.message));
+    }
+    const load = (name) => () => import(${
+    JSON.stringify(pathToFileURL(`${ROOT}/node_modules/`).href)
+  } + name + "/index.js");
+    const optimizer = binaryenOptimizer({ optimizeLevel: 0, load: load("binaryen") });
+    console.log((await optimizer.prepare(binary)).length, (await wat({ load: load("wabt") }).prepare(text)).length);`;
+  const path = written("missing/steps.mjs", source);
+  for (const [name, command] of [node!, ...(bun ? [bun] : [])]) {
+    const { stdout, stderr } = await runScript(command, path, [], {}, `${folder}/missing`);
+    const lines = stdout.trim().split("\n");
+    assert(
+      lines[0]?.startsWith("Cannot load binaryen: binaryen@132.0.0 must be installed"),
+      `${name}: ${stdout}${stderr}`,
+    );
+    assertEquals(lines.slice(1), ["Cannot load wabt: wabt@1.0.39 must be installed it is wabt@1.0.38", "8 8"], name);
+    assertEquals(
+      stderr.match(/binaryen@132.0.0 must be installed; code is optimized in this thread/g)?.length,
+      1,
+      stderr,
+    );
   }
 });
 
@@ -215,7 +331,7 @@ test("register serves in bundles of Bun's", missing(bun), async () => {
 
 test("Binaryen in a bundle optimizes in the thread that asks, or in a worker that is named", missing(bun), async () => {
   const input = written(
-    "optimize.mjs",
+    "npm/optimize.mjs",
     `
     import { binaryenOptimizer } from "@wasm/module-cache/binaryen";
     const { prepare } = binaryenOptimizer({ optimizeLevel: 0, worker: process.argv[2] });
@@ -225,10 +341,10 @@ test("Binaryen in a bundle optimizes in the thread that asks, or in a worker tha
   `,
   );
   const worker = written(
-    "worker.mjs",
+    "npm/worker.mjs",
     `import { binaryenWorker } from "@wasm/module-cache/binaryen";\nbinaryenWorker();`,
   );
-  const output = `${folder}/optimize`;
+  const output = `${folder}/npm/optimize`;
   const built = await runScript(bun![1], "build", [input, worker, "--target=bun", `--outdir=${output}`], {}, folder);
   assertStrictEquals(built.code, 0, built.stderr);
   const runs = [[], [`${output}/worker.js`]].map((args) =>

@@ -11,9 +11,11 @@ import {
   bothWays,
   bytes,
   EMPTY_MODULE,
+  entriesIn,
   hitsOnly,
   inDirectory,
   onlyEntry,
+  payloadOf,
   type Resolve,
   TextEngine,
   type TextModule,
@@ -194,4 +196,20 @@ test("a wrong secret is a TypeError or RangeError", async () => {
     assertThrows(() => new ModuleCache({ secret: wrong as Uint8Array }), TypeError, "secret");
   }
   assertThrows(() => new ModuleCache({ secret: new Uint8Array() }), RangeError, "secret");
+});
+
+test("what a synchronous lookup under a key leaves unwritten, an asynchronous one writes without compiling", async () => {
+  await inDirectory(async (directory) => {
+    const text = new TextEngine();
+    const cache = new ModuleCache({ engine: text, directory, secret: await keyOf(secret), strict: true });
+    for (const from of ["compiled", "memory"]) {
+      assertStrictEquals(cache.resolveSync(bytes("hello")).from, from);
+      assertEquals(entriesIn(directory), []);
+    }
+    assertStrictEquals((await cache.resolve(bytes("hello"))).from, "memory");
+    assertStrictEquals(payloadOf(onlyEntry(directory)).length > 0, true);
+    cache.clearMemory();
+    assertStrictEquals((await cache.resolve(bytes("hello"))).from, "disk");
+    assertStrictEquals(text.compiles, 1);
+  });
 });

@@ -26,7 +26,8 @@ import { test } from "node:test";
 import { identity } from "../src/v8/identity.ts";
 import { makeArtifact, startSupervisor } from "../src/v8/processes.ts";
 import { PROBE } from "../src/v8/proof.ts";
-import { Watch, withWatches } from "./_faults.ts";
+import { withWatches } from "./faults/_runtime_calls.ts";
+import { Watch } from "./faults/_watch.ts";
 import {
   bothWays,
   bytes,
@@ -110,24 +111,24 @@ bothWays(
 );
 
 bothWays(
-  "links in the places of account and locks lead to nothing being written",
+  "links in the places of stamp and locks lead to nothing being written",
   (resolve) =>
     inDirectory(async (directory) => {
       if (isWindows) return;
       const root = `${directory}/cache/v1`;
-      const cache = new ModuleCache({ engine: new TextEngine(), directory: `${directory}/cache`, onWarning: () => {} });
-      const { key } = await resolve(cache, bytes("hello"));
+      const open = () =>
+        new ModuleCache({ engine: new TextEngine(), directory: `${directory}/cache`, onWarning: () => {} });
+      const { key } = await resolve(open(), bytes("hello"));
       writeFileSync(`${directory}/precious`, "untouched");
-      for (const path of [`${root}/account`, `${root}/locks/${key.slice(0, 2)}`]) {
+      for (const path of [`${root}/pruned`, `${root}/locks/${key.slice(0, 2)}`]) {
         rmSync(path, { force: true });
         symlinkSync(`${directory}/precious`, path);
       }
-      await cache.delete(key);
-      assertStrictEquals((await resolve(cache, bytes("hello"))).from, "compiled");
-      cache.clearMemory();
-      assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
+      await open().delete(key);
+      assertStrictEquals((await resolve(open(), bytes("hello"))).from, "compiled");
+      assertStrictEquals((await resolve(open(), bytes("hello"))).from, "disk");
       assertStrictEquals(readFileSync(`${directory}/precious`, "utf8"), "untouched");
-      assertStrictEquals(lstatSync(`${root}/account`).isSymbolicLink(), false);
+      assertStrictEquals(lstatSync(`${root}/pruned`).isSymbolicLink(), false);
     }),
 );
 

@@ -1,6 +1,6 @@
 // Watches how much is on the disk, as often as it can, while processes of the long run go through their phases.
 
-import { bytesAtOnce } from "./entries.ts";
+import { bytesAtOnce, prunedIn } from "./entries.ts";
 import type { Phase } from "./long_plan.ts";
 
 /** Pause after each look, of the time that the look took: the processes are to have the machine too. */
@@ -18,12 +18,9 @@ export interface Watched {
   mostFiles: number;
   /** Looks. */
   looks: number;
-  /** Looks that found much less than the one before: it was pruned in between. */
-  falls: number;
+  /** Looks that found another stamp than the one before: it was pruned in between. */
+  prunes: number;
 }
-
-/** How much less a prune leaves, of the limit. */
-const FALL = 0.1;
 
 /**
  * Watches until told to stop.
@@ -34,29 +31,28 @@ const FALL = 0.1;
 export async function watch(phases: readonly Phase[], stopped: Promise<unknown>): Promise<Watched[]> {
   const byDirectory = new Map(phases.map(({ directory, maxDiskBytes }): [string, Watched] => [
     directory,
-    { maxDiskBytes, directory, mostBytes: 0, mostFiles: 0, looks: 0, falls: 0 },
+    { maxDiskBytes, directory, mostBytes: 0, mostFiles: 0, looks: 0, prunes: 0 },
   ]));
   let isGoing = true;
   stopped.finally(() => isGoing = false);
   let endMs = performance.now();
   for (const { directory, lengthMs } of phases) {
     endMs += lengthMs;
-    let lastBytes = 0;
-    while (isGoing && performance.now() < endMs) lastBytes = await look(byDirectory.get(directory)!, lastBytes);
+    while (isGoing && performance.now() < endMs) await look(byDirectory.get(directory)!);
   }
   // Who is late still writes to the last of them.
   await stopped;
-  for (const watched of byDirectory.values()) await look(watched, 0);
+  for (const watched of byDirectory.values()) await look(watched);
   return [...byDirectory.values()];
 }
 
-async function look(watched: Watched, lastBytes: number): Promise<number> {
+async function look(watched: Watched): Promise<void> {
   const startMs = performance.now();
+  const stamp = prunedIn(watched.directory);
   const { bytes, files } = bytesAtOnce(watched.directory);
   watched.looks++;
   watched.mostBytes = Math.max(watched.mostBytes, bytes);
   watched.mostFiles = Math.max(watched.mostFiles, files);
-  if (bytes < lastBytes - FALL * watched.maxDiskBytes) watched.falls++;
+  if (prunedIn(watched.directory) !== stamp) watched.prunes++;
   await new Promise((resolve) => setTimeout(resolve, PAUSE * (performance.now() - startMs)));
-  return bytes;
 }

@@ -24,6 +24,11 @@ export function temporariesIn(directory: string): Stored[] {
   return filesIn(`${rootOf(directory)}/tmp`, /./);
 }
 
+/** Tells one stamp of a prune from another; `undefined` where there is none. */
+export function prunedIn(directory: string): number | null | undefined {
+  return statOf(`${rootOf(directory)}/pruned`)?.inode;
+}
+
 /** Entries of all engines. */
 export function entriesIn(directory: string): Stored[] {
   const root = rootOf(directory);

@@ -36,7 +36,8 @@ const modules = smallModules();
 const from: Record<string, number> = { memory: 0, disk: 0, compiled: 0, recompiled: 0 };
 const warnings: Record<string, number> = {};
 let lookups = 0;
-let writes = 0;
+/** A cache for the whole run: what it may add is counted from prune to prune, not from phase to phase. */
+const opened = new Map<string, Caches>();
 
 console.log("ready");
 process.stdin.resume();
@@ -46,11 +47,10 @@ let endMs = startMs;
 let reportedMs = startMs;
 for (const [i, phase] of plan.phases.entries()) {
   endMs += phase.lengthMs;
-  const caches = open(phase, MEMORY_LIMITS[(plan.worker + i) % MEMORY_LIMITS.length]!);
-  const before = writes;
+  const caches = opened.get(phase.directory) ?? open(phase, MEMORY_LIMITS[(plan.worker + i) % MEMORY_LIMITS.length]!);
+  opened.set(phase.directory, caches);
   while (Date.now() < endMs) {
     await step(caches);
-    writes = before + caches.host.stats().writes + caches.artifact.stats().writes;
     if (Date.now() - reportedMs >= plan.reportMs) await report(caches);
   }
   await report(caches);
@@ -109,6 +109,8 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 async function report({ host, artifact }: Caches): Promise<void> {
   await Promise.all([host.flush(), artifact.flush()]);
   reportedMs = Date.now();
+  const all = [...opened.values()].flatMap(({ host, artifact }) => [host.stats(), artifact.stats()]);
+  const writes = all.reduce((sum, stats) => sum + stats.writes, 0);
   const { rss: rssBytes, heapUsed: heapBytes } = process.memoryUsage();
   const atMs = reportedMs - startMs;
   const line: Report = { atMs, rssBytes, heapBytes, descriptors: descriptors(), from, writes, warnings };

@@ -64,19 +64,23 @@ export function lookupFaults({ name, reports }: Reported): string[] {
 }
 
 /**
- * What is wrong with what was seen on the disk: it may be more than the limit by one entry for each cache, for each may be
- * just writing one that was allowed before another cache counted what is there.
+ * Most bytes that there may be at once: a prune leaves four fifths of the limit at most, and between prunes each cache adds
+ * a twentieth of it, or one entry that is larger.
  */
-export function diskFaults({ maxDiskBytes, mostBytes, looks, falls }: Watched, processes: number): string[] {
-  const most = maxDiskBytes === 0 ? 0 : maxDiskBytes + processes * CACHES * MAX_ENTRY_BYTES;
+export function mostAllowed(maxDiskBytes: number, processes: number): number {
+  if (maxDiskBytes === 0) return 0;
+  return 0.8 * maxDiskBytes + processes * CACHES * Math.max(maxDiskBytes / 20, MAX_ENTRY_BYTES);
+}
+
+/** What is wrong with what was seen on the disk. */
+export function diskFaults({ maxDiskBytes, mostBytes, looks, prunes }: Watched, processes: number): string[] {
+  const most = mostAllowed(maxDiskBytes, processes);
   const faults: string[] = [];
   if (looks < 10) faults.push(`the disk was looked at ${looks} times only`);
   if (mostBytes > most) {
-    faults.push(
-      `${mostBytes} bytes were on the disk at once, ${mostBytes - maxDiskBytes} over the limit of ${maxDiskBytes}`,
-    );
+    faults.push(`${mostBytes} bytes were on the disk at once, not ${most} under the limit of ${maxDiskBytes}`);
   }
-  if (isSmall(maxDiskBytes) && falls === 0) faults.push(`nothing was pruned under the limit of ${maxDiskBytes}`);
+  if (isSmall(maxDiskBytes) && prunes === 0) faults.push(`nothing was pruned under the limit of ${maxDiskBytes}`);
   return faults;
 }
 

@@ -8,7 +8,7 @@ import { type CompileOptions, native } from "../engine/runtime.ts";
 import { lookup } from "../lookup.ts";
 import { checkResponse, receive, resolveStreaming } from "./streaming.ts";
 
-/** What a streaming call takes. */
+/** Source of a streaming call: a response, or a promise of one. */
 export type ResponseSource = Response | PromiseLike<Response>;
 
 /** `WebAssembly.compile`. */
@@ -45,7 +45,7 @@ export async function instantiate<M>(
   imports?: WebAssembly.Imports,
   options?: CompileOptions,
 ): Promise<WebAssembly.Instance | WebAssembly.WebAssemblyInstantiatedSource> {
-  // What is neither, the runtime's own call refuses.
+  // The runtime's own call rejects what is neither.
   if (!isBytes(source)) return await native.instantiate(source, imports);
   checkImports(imports);
   return await instanceOf(await compile(context, source, options), imports);

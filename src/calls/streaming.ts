@@ -1,28 +1,18 @@
-// Code that comes as a response: checks it, and compiles it while it arrives where no artifact can save the compile. The
-// only place where chunks of a body become bytes of ours.
+// Code that arrives as a response: checks the response, and compiles while it arrives if no artifact can save the
+// compile. The only place where chunks of a body are copied.
 
-import { copyOf, viewOf } from "../bytes.ts";
+import { copyOf, isUint8Array, lengthOf, viewOf } from "../bytes.ts";
 import type { Context, Resolved } from "../context.ts";
-import { type Effect, immediate, runAsync } from "../effect.ts";
+import { immediate, runAsync } from "../effect.ts";
 import { keepsCode } from "../engine/calls.ts";
 import { native } from "../engine/runtime.ts";
-import { lookup } from "../lookup.ts";
+import { lookup, type Received } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
-
-/** What came through a response. */
-export interface Received<M> {
-  /** The code. */
-  readonly code: Bytes;
-  /** SHA-256 of the code. */
-  readonly codeDigest: Bytes;
-  /** Gives the module, where it was compiled on the way. */
-  readonly compile?: Effect<M>;
-}
 
 /**
  * Looks up the code of a response.
  *
- * @throws {TypeError} When it is no response, or not one of WebAssembly.
+ * @throws {TypeError} When it is not a response, or not one of WebAssembly.
  * @throws What the body fails with, or the engine's own error when it refuses the code.
  */
 export async function resolveStreaming<M>(
@@ -32,27 +22,29 @@ export async function resolveStreaming<M>(
   const response = await source;
   checkResponse(response);
   const { seenUrls } = context;
-  // What was compiled before may be in memory: to know that takes all of the code.
+  // If it was compiled before, memory may have it: finding out takes all of the code.
   const isSeen = seenUrls.get(response.url) ?? false;
   const received = await receive(context, response, { act: "compile", compiles: !isSeen });
   const resolved = await runAsync(lookup(context, received.code, { received }));
-  // Code that is another each time, or does not stay in memory, is compiled while it arrives.
+  // Code that differs each time, or does not stay in memory, is compiled while it arrives.
   if (isName(response.url)) seenUrls.set(response.url, !isSeen || resolved.from === "memory");
   return resolved;
 }
 
-/** Tells whether a URL may be kept: one of `data:` is as long as the code, and a user part is a secret. */
+/** Whether a URL may be remembered: a `data:` URL is as long as the code, and a user part is a secret. */
 export function isName(url: string): boolean {
   return URL.canParse(url) && !url.startsWith("data:") && !hasUser(url);
 }
 
-/** Tells whether a URL has a user name or a password. */
+/** Whether a URL has a user name or a password. */
 export function hasUser(url: string): boolean {
   const { username, password } = new URL(url);
   return username !== "" || password !== "";
 }
 
-/** A URL for messages: without user, query and fragment, which may be secrets, and without what follows `data:` and the like. */
+/**
+ * A URL for messages: without user, query and fragment, which may be secrets, and without the content of `data:` URLs.
+ */
 export function shown(url: string): string {
   if (!URL.canParse(url)) return "what is no URL";
   const { host, pathname, protocol, search } = new URL(url);
@@ -61,10 +53,10 @@ export function shown(url: string): string {
 }
 
 /**
- * Checks what the standard's streaming calls check.
+ * Checks a response as the standard's streaming calls do.
  *
  * @param options `isAnyType`: the response need not say that it is WebAssembly.
- * @throws {TypeError} When it is no response, a failed one, one of another type, or its body has been read.
+ * @throws {TypeError} When it is not a response, not a success, of another type, or its body has been read.
  */
 export function checkResponse(
   response: unknown,
@@ -81,7 +73,7 @@ export function checkResponse(
   if (bodyUsed || response.body?.locked) throw new TypeError(`Cannot compile ${name}: its body has been read`);
 }
 
-/** Tells whether a response says that it is WebAssembly. */
+/** Whether a response has the type of WebAssembly. */
 export function isWasm({ headers }: Response): boolean {
   return headers.get("content-type")?.replace(/^[\t ]+|[\t ]+$/g, "").toLowerCase() === "application/wasm";
 }
@@ -92,18 +84,18 @@ function nameOf({ url }: Response): string {
 
 /** How a response is received. */
 export interface ReceiveOptions {
-  /** What the caller does with it, for messages. */
+  /** What the caller does with it; for messages. */
   readonly act: "compile" | "load";
-  /** Compiles on the way, where the engine can. */
+  /** Compiles while it arrives, if the engine can. */
   readonly compiles: boolean;
-  /** Is told what the sender failed with, where that is what ends it. */
+  /** Called if the sender's failure ends it. */
   readonly onBreak?: () => void;
 }
 
 /**
  * Receives code.
  *
- * @throws {RangeError} When it is longer than the cache allows; the rest is let go.
+ * @throws {RangeError} When it is longer than the cache allows. Reading stops there.
  * @throws What the body fails with, or the engine's own error when it refuses the code.
  */
 export async function receive<M>(
@@ -122,20 +114,20 @@ export async function receive<M>(
     const module = await engine.compileStreaming(new Response(passing.stream(), { headers }));
     return { ...await passing.received(), compile: immediate("compile", () => module) };
   } catch (error) {
-    // Code that is refused need not have arrived in full.
+    // The engine may reject code that has not arrived in full.
     passing.cancel();
-    // Where it was ended here, the engine may have an error of its own for that.
+    // If it was ended here, the engine reports an error of its own for that.
     throw passing.failure ?? error;
   }
 }
 
-/** A body on its way through: converted, counted, hashed and kept. */
+/** A body on its way through: converted, counted, hashed and collected. */
 class Passing {
   readonly #hasher;
   readonly #reader: ReadableStreamDefaultReader<unknown> | undefined;
   readonly #maxBytes: number;
   readonly #onBreak: () => void;
-  readonly #tooLong: RangeError;
+  readonly #name: string;
   #code: Bytes;
   #length = 0;
   /** Why it was ended here. */
@@ -149,20 +141,20 @@ class Passing {
     const { body, headers, url } = response;
     this.#onBreak = onBreak;
     this.#maxBytes = maxCodeBytes;
-    this.#tooLong = tooLong(`Cannot ${act} ${url === "" ? "response" : shown(url)}`, maxCodeBytes);
+    this.#name = `Cannot ${act} ${url === "" ? "response" : shown(url)}`;
     const expected = Number(headers.get("content-length"));
-    // Only the network holds a response to its length; of an encoded body it is the length before decoding.
+    // Only network responses are held to their `content-length`; for an encoded body it is the length before decoding.
     if (url !== "" && expected > maxCodeBytes && !headers.has("content-encoding")) {
       body?.cancel().catch(() => {});
-      throw this.#tooLong;
+      throw tooLong(this.#name, maxCodeBytes);
     }
-    // What a server says of the length is no reason to take memory for it.
+    // A server's claim of a length is no reason to allocate that much.
     this.#code = new Uint8Array(Math.min(Math.max(expected || 0, MIN_ROOM), MAX_ROOM, maxCodeBytes));
     this.#hasher = platform.hasher();
     this.#reader = body?.getReader();
   }
 
-  /** The body, for whoever compiles it. */
+  /** The body, for the compiler. */
   stream(): ReadableStream<Bytes> {
     return new ReadableStream({
       pull: async (controller) => {
@@ -174,13 +166,13 @@ class Passing {
     }, { highWaterMark: 0 });
   }
 
-  /** The next chunk, in memory of its own: its sender may use his again, and whoever compiles it does what he likes. */
+  /** The next chunk, copied: the sender may reuse its memory, and the compiler may change it. */
   async next(): Promise<Bytes | undefined> {
     try {
       const { done, value } = await this.#read();
       if (done) return undefined;
-      const chunk = isPlain(value) ? copyOf(viewOf(value)) : await checkedCopy(value);
-      if (this.#length + chunk.length > this.#maxBytes) throw this.failure = this.#tooLong;
+      const chunk = isUint8Array(value) && lengthOf(value) > 0 ? copyOf(value) : await checkedCopy(value);
+      if (this.#length + chunk.length > this.#maxBytes) throw this.failure = tooLong(this.#name, this.#maxBytes);
       this.#hasher.update(chunk);
       this.#keep(chunk);
       return chunk;
@@ -199,7 +191,7 @@ class Passing {
     }
   }
 
-  /** Lets the rest go. */
+  /** Cancels the rest. */
   cancel(): void {
     this.#reader?.cancel().catch(() => {});
   }
@@ -221,30 +213,20 @@ class Passing {
   }
 }
 
-/** Room for code before any of it has come, bytes. */
+/** Memory allocated before any code arrives, bytes: least and most. */
 const [MIN_ROOM, MAX_ROOM] = [64 * 1024, 64 * 1024 * 1024];
 
-/** The error for code that is longer than a cache allows. */
+/** The error for code that is longer than the cache allows. */
 export function tooLong(cannot: string, maxCodeBytes: number): RangeError {
   return new RangeError(`${cannot}: it has more than ${maxCodeBytes} bytes`);
 }
 
-/** By the internal slots, as the runtimes do it. */
-const TypedArray = Object.getPrototypeOf(Uint8Array.prototype);
-const [kindOf, lengthOf] = [Symbol.toStringTag, "length"].map((name) =>
-  Object.getOwnPropertyDescriptor(TypedArray, name)!.get!
-) as [() => unknown, () => number];
-
-/** Tells whether every runtime takes a chunk: any Uint8Array, of whatever class, realm and memory, that has bytes. */
-function isPlain(chunk: unknown): boolean {
-  return kindOf.call(chunk) === "Uint8Array" && lengthOf.call(chunk) > 0;
-}
-
 /**
- * Asks the runtime whether it takes a chunk: Deno takes no view but Uint8Array, Node and Bun take all, and Bun a
- * SharedArrayBuffer; one that was transferred away is empty for Deno and Node (seen on Deno 2.9, Bun 1.4, Node 22 to 26).
+ * Asks the runtime whether it accepts a chunk: Deno takes no view but Uint8Array, Node and Bun take all, and Bun a
+ * SharedArrayBuffer; one that was transferred away is empty for Deno and Node (seen on Deno 2.9, Bun 1.4, Node 22 to
+ * 26).
  *
- * @throws What the runtime says of a chunk that it does not take.
+ * @throws The runtime's own error for a chunk that it rejects.
  */
 async function checkedCopy(chunk: unknown): Promise<Bytes> {
   const body = new ReadableStream({
@@ -257,13 +239,13 @@ async function checkedCopy(chunk: unknown): Promise<Bytes> {
   try {
     await (native.compileStreaming?.(response) ?? response.arrayBuffer());
   } catch (error) {
-    // A part of a module is none; so it was read.
+    // A part of a module does not compile: so the chunk was accepted.
     if (!(error instanceof native.CompileError)) throw error;
   }
   try {
     return copyOf(viewOf(chunk));
   } catch {
-    // It was transferred away: whoever takes it takes nothing.
+    // It was transferred away, and accepted as empty.
     return new Uint8Array();
   }
 }

@@ -1,7 +1,7 @@
-// Warming: makes entries ahead of the lookups that will need them, with all the time that the best artifacts take.
+// Warming: makes the best entries ahead of the lookups that need them, however long that takes.
 
 import type { Context, Provenance, Resolved } from "../context.ts";
-import { runAsync } from "../effect.ts";
+import { allAtOnce, runAsync } from "../effect.ts";
 import { Flights } from "../memory/flights.ts";
 import { lookup } from "../lookup.ts";
 import { MemoryTier } from "../memory/memory_tier.ts";
@@ -10,50 +10,44 @@ import type { Bytes } from "../platform/platform.ts";
 /** Options of {@linkcode ModuleCache.warm}. */
 export interface WarmOptions {
   /**
-   * How many codes are worked on at a time. Engines that compile for machines use all processors for one.
+   * How many modules are worked on at a time. Engines that make machine code use all processors for one.
    *
    * @default {1}
    */
   concurrency?: number;
-  /** Is told of each code that is done, and waited for. What it throws or rejects with ends the warming. */
+  /** Called after each module, and awaited. If it throws or rejects, `warm` ends with that error. */
   onProgress?: (progress: WarmProgress) => void;
 }
 
-/** How far a warming is. */
+/** Progress of `warm`. */
 export interface WarmProgress {
-  /** Codes done. */
+  /** Modules done. */
   readonly done: number;
-  /** Codes in all. */
+  /** Modules in all. */
   readonly total: number;
-  /** Name of the entry of the code just done, as in {@linkcode Resolved}. */
+  /** Name of the entry just done, as in {@linkcode Resolved}. */
   readonly key: string;
-  /** Where its module came from: `"disk"` where the entry was as good as it can be. */
+  /** Where its module came from: `"disk"` if the entry was already as good as it can be. */
   readonly from: Provenance;
-  /** Time that it took, ms. */
+  /** Duration, ms. */
   readonly elapsedMs: number;
 }
 
-/** Makes the best entries for codes; the first failure ends it, when what is under way is done. */
+/** Makes the best entries. The first failure ends it, once the work under way is done. */
 export async function warm<M>(
   context: Context<M>,
   codes: readonly Bytes[],
   { concurrency = 1, onProgress }: WarmOptions,
 ): Promise<void> {
-  const left = codes.values();
   let done = 0;
-  const work = async () => {
-    for (const code of left) {
-      const { key, from, elapsedMs } = await warmOne(context, code);
-      done++;
-      await onProgress?.({ done, total: codes.length, key, from, elapsedMs });
-    }
-  };
-  const workers = Array.from({ length: Math.min(concurrency, codes.length) }, work);
-  const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
-  if (failed) throw (failed as PromiseRejectedResult).reason;
+  await allAtOnce(codes, Math.min(concurrency, codes.length), async (code) => {
+    const { key, from, elapsedMs } = await warmOne(context, code);
+    done++;
+    await onProgress?.({ done, total: codes.length, key, from, elapsedMs });
+  });
 }
 
-/** Looks past memory, so that the entry is seen to; the module is in memory after. */
+/** Bypasses memory, so that the entry is made; afterwards the module is in memory. */
 async function warmOne<M>(context: Context<M>, code: Bytes): Promise<Resolved<M>> {
   const { engine, memory, platform, storage } = context;
   const alone = new MemoryTier<M>({ maxEntries: 1, maxBytes: Infinity }, platform.equal);

@@ -1,4 +1,4 @@
-// XXH3-128 of large payloads, by hash-wasm: half the time of SHA-256, once its hasher is there.
+// XXH3-128 of large payloads, by hash-wasm: half the time of SHA-256, once its hasher has been made. Knows no entries.
 
 import type { Effect } from "../effect.ts";
 import type { Bytes } from "../platform/platform.ts";
@@ -14,8 +14,9 @@ interface HashWasm {
 }
 
 /**
- * From this length on XXH3-128 pays. To make the hasher takes 4 ms on Node and Bun and 25 ms on Deno, and it saves
- * 0.4 ms per MB over SHA-256 (bench/checksum_bench.ts).
+ * From this length on XXH3-128 is used. Making the hasher takes 4 ms on Node and Bun and 25 ms on Deno, once in a
+ * process; each use then saves 0.4 ms per MB over SHA-256 (bench/checksum_bench.ts). On Node and Bun the first such
+ * payload pays for it, on Deno only the fourth.
  */
 export const XXH3_FROM_BYTES = 16 * 1024 * 1024;
 
@@ -24,8 +25,8 @@ let hasher: Hasher | undefined;
 /**
  * XXH3-128 of the bytes, 16 bytes.
  *
- * Gives `undefined` for short bytes, for which it does not pay; and in a synchronous run that comes before any
- * asynchronous one, for the hasher cannot be made without waiting. SHA-256 then does the work.
+ * Returns `undefined` for shorter bytes, and in a synchronous run before any asynchronous one, because making the
+ * hasher takes a wait. Callers then use SHA-256.
  */
 export function xxh3(bytes: Bytes): Effect<Bytes | undefined> {
   const digest = () => {
@@ -42,9 +43,9 @@ export function xxh3(bytes: Bytes): Effect<Bytes | undefined> {
 }
 
 /**
- * From the file of this one algorithm: the package's main file holds all of them, 272 KB.
+ * Loads the file of this one algorithm: the package's main file holds all of them, 272 KB.
  *
- * Leaves it missing where the package cannot be loaded, as in a bundle that left it out.
+ * Without the package, as in a bundle that left it out, there is no hasher.
  */
 async function createHasher(): Promise<void> {
   try {

@@ -1,4 +1,4 @@
-// The cache's directory: what may be done in it and why not more, and how files come into it. Knows no entries.
+// The cache's directory: what may be read and written in it, and how files are put there. Knows no entries.
 
 import { type Effect, immediate, type Operation, perform } from "../effect.ts";
 import { FORMAT_VERSION } from "./entry.ts";
@@ -6,11 +6,11 @@ import { CacheError, ioFault, isMissing, systemCode } from "../errors.ts";
 import { toUtf8 } from "../platform/globals.ts";
 import type { Files } from "../platform/platform.ts";
 
-/** What the disk tier can do here, and why not more. */
+/** Whether the directory can be read and written, and why not. */
 export interface DiskStatus {
   /** Whether entries are read and written, only read, or neither. */
   readonly disk: "read-write" | "read-only" | "off";
-  /** Why the disk is not read and written; absent where it is. */
+  /** Why the disk is not both read and written; absent if it is. For people: its wording may change. */
   readonly reason?: string;
 }
 
@@ -20,17 +20,17 @@ export interface DirectoryOptions {
   readonly path: string;
   /** Never writes. */
   readonly readOnly: boolean;
-  /** Never makes it: who removed it meant that. */
+  /** Never creates it: whoever removed it meant that. */
   readonly mustExist?: boolean;
-  /** Machine code is kept here: nothing is read or written where others can change it. */
+  /** Machine code is stored here: nothing is read or written if others can change it. */
   readonly isNative?: boolean;
 }
 
-/** Why something must not be done; the fault is absent where that was the caller's wish. */
+/** Why something must not be done. The fault is absent if that is the caller's wish. */
 export interface Refusal {
   /** For people. */
   readonly reason: string;
-  /** What strict mode throws. */
+  /** The fault that strict mode throws. */
   readonly fault?: CacheError;
 }
 
@@ -44,7 +44,7 @@ export class Directory {
   readonly #files: Files;
   readonly #options: DirectoryOptions;
   #path: string;
-  /** The links on the way were followed, and all folders found to be there and trustworthy. */
+  /** Set once links have been followed, and all folders were found there and trustworthy. */
   #isKnown = false;
 
   /** Touches nothing yet. */
@@ -54,12 +54,12 @@ export class Directory {
     this.#options = options;
   }
 
-  /** Path of the directory itself; of what its links lead to, once machine code was looked for. */
+  /** Path of the directory; its real path once machine code has been looked up. */
   get path(): string {
     return this.#path;
   }
 
-  /** Path of all that this format version owns. */
+  /** Folder of everything that this format version owns. */
   get root(): string {
     return `${this.#path}/v${FORMAT_VERSION}`;
   }
@@ -68,27 +68,27 @@ export class Directory {
     return `${this.root}/locks`;
   }
 
-  /** Path for files not yet published. */
+  /** Folder of files not yet published. */
   get temporary(): string {
     return `${this.root}/tmp`;
   }
 
-  /** Tells why nothing may be read, without touching the disk; `undefined` where it can be tried. */
+  /** Why nothing may be read, found without touching the disk; `undefined` if reading may be tried. */
   get mustNotRead(): Refusal | undefined {
     return this.#files.access(this.temporary).read ? undefined : this.#forbidden("read");
   }
 
-  /** Tells why nothing may be written, without touching the disk; `undefined` where it can be tried. */
+  /** Why nothing may be written, found without touching the disk; `undefined` if writing may be tried. */
   get mustNotWrite(): Refusal | undefined {
     if (this.#options.readOnly) return { reason: "the option readOnly is set" };
     return this.#files.access(this.temporary).write ? undefined : this.#forbidden("write");
   }
 
   /**
-   * Tells why machine code must not be loaded from here: somebody else could have put it there, or put another directory
-   * in the place of this one. What is not there yet is nobody's.
+   * Why machine code must not be loaded from here: someone else could have put it there, or replaced the directory.
+   * Missing folders are no reason.
    *
-   * @param entry Path of an entry below the root, of which the folders are looked at: the entry itself is, once it is open.
+   * @param entry Path of an entry below the root. Its folders are checked here; the entry itself once it is open.
    */
   *mustNotTrust(entry = ""): Operation<Refusal | undefined> {
     try {
@@ -100,7 +100,7 @@ export class Directory {
   }
 
   /**
-   * Makes sure that machine code can be written here; for other directories it does nothing.
+   * Makes sure that machine code can be written here. Does nothing for other directories.
    *
    * @param entry Path of an entry below the root.
    * @throws {CacheError} `UNTRUSTED`; and the platform's own error.
@@ -109,7 +109,7 @@ export class Directory {
     if (this.#options.isNative) yield* this.#inspect(entry, true);
   }
 
-  /** @param isThorough Not only what an entry is in: also the way to the directory, and the folders that writers use. */
+  /** @param isThorough Also checks the way to the directory, and the folders that writers use. */
   *#inspect(entry: string, isThorough: boolean): Operation<void> {
     let isWhole = isThorough && (yield* this.#locate());
     const writers = isThorough ? [this.temporary, this.#lockFolder] : [];
@@ -119,7 +119,7 @@ export class Directory {
     for (const folder of entry.split("/").slice(0, -1)) yield* this.#isThere(place += `/${folder}`);
   }
 
-  /** Follows links, once; gives whether the directory is there. */
+  /** Follows links, once. Returns whether the directory is there. */
   *#locate(): Operation<boolean> {
     try {
       const { path, exposure } = yield* perform(this.#files.locate(this.path));
@@ -132,7 +132,7 @@ export class Directory {
     }
   }
 
-  /** Whether a folder is there; throws where it must not be trusted. */
+  /** Whether a folder is there. Throws if it must not be trusted. */
   *#isThere(place: string): Operation<boolean> {
     let exposure;
     try {
@@ -146,9 +146,9 @@ export class Directory {
   }
 
   /**
-   * Finds out by trying what can be done now. Makes the directory where that is possible.
+   * Reports whether the directory can be read and written, by trying it. Creates it if it does not exist.
    *
-   * @param isNative Machine code is to be loaded.
+   * @param isNative Whether machine code is to be loaded.
    */
   *status(isNative: boolean): Operation<DiskStatus> {
     const unreadable = this.mustNotRead ?? (isNative ? yield* this.mustNotTrust() : undefined);
@@ -168,25 +168,29 @@ export class Directory {
     }
   }
 
-  /** Takes a step that needs the directory; where that is missing, makes it and takes the step again. */
-  *within<T>(effect: Effect<T>): Operation<T> {
+  /**
+   * Takes a step that needs the directory. If that is missing, creates it and takes the step again.
+   *
+   * @param makeStep Creates the step: paths may differ once links have been followed.
+   */
+  *within<T>(makeStep: () => Effect<T>): Operation<T> {
     yield* this.secure();
     try {
-      return yield* perform(effect);
+      return yield* perform(makeStep());
     } catch (error) {
       if (systemCode(error) !== "ENOENT") throw error;
     }
     yield* this.makeFolders();
-    // Somebody else may have been faster.
+    // Someone else may have created it meanwhile.
     yield* this.secure();
-    return yield* perform(effect);
+    return yield* perform(makeStep());
   }
 
   /**
-   * Makes the directory where it is missing, for a caller who is there: all that is written without one must find it. One
-   * call where nothing is missing.
+   * Creates the directory if it is missing, during a lookup: later writes in the background do not create it. One
+   * system call if nothing is missing.
    *
-   * @returns Why it cannot be made.
+   * @returns Why it cannot be created; `undefined` if it is there.
    */
   *prepare(): Operation<CacheError | undefined> {
     if (this.#options.mustExist) return undefined;
@@ -199,7 +203,7 @@ export class Directory {
 
   *#isMade(): Operation<boolean> {
     try {
-      // Not waited for, which would take Deno 300 µs for what takes 10.
+      // Synchronous: waiting would take Deno 300 µs instead of 10.
       yield* perform(immediate("stat", this.#files.identify(this.temporary).sync));
       return true;
     } catch (error) {
@@ -208,10 +212,10 @@ export class Directory {
     }
   }
 
-  /** Makes the directory and the folders in it. */
+  /** Creates the directory and the folders in it. */
   *makeFolders(): Operation<void> {
     if (this.#options.mustExist) throw Object.assign(new Error(`${this.path} is gone`), { code: "ENOENT" });
-    // What is missing makes this happen again: the tag comes before it.
+    // The tag comes first: a missing folder brings us here again, a missing tag does not.
     yield* perform(this.#files.makeDirectory(this.root));
     yield* this.#tag(`${this.path}/CACHEDIR.TAG`);
     yield* perform(this.#files.makeDirectory(this.temporary));
@@ -219,7 +223,8 @@ export class Directory {
   }
 
   /**
-   * Puts a file in the place of another, in one step for all who read it. Makes folders below the root, and never that.
+   * Writes a file and renames it into place, so that readers see the old file or the new one. Creates folders below the
+   * root, never the root.
    *
    * @throws The platform's own error; nothing is left behind then.
    */
@@ -238,20 +243,28 @@ export class Directory {
     try {
       yield* perform(this.#files.remove(path));
     } catch {
-      // It was not made, or is swept later: what went wrong before is what there is to tell.
+      // It was not created, or is swept later. The earlier error is the one to report.
     }
   }
 
-  /** Renames into a folder that is made where it is missing: a prune may remove it, and those above it, while empty. */
+  /**
+   * Renames into a folder, which is created if it is missing: a prune may remove empty folders at any time. A folder in
+   * the file's own place goes, unless there is something in it.
+   */
   *#moveInto(from: string, to: string): Operation<void> {
+    const above = to.slice(0, to.lastIndexOf("/"));
     for (let attemptsLeft = 5;; attemptsLeft--) {
+      let code;
       try {
         return yield* perform(this.#files.rename(from, to));
       } catch (error) {
-        if (systemCode(error) !== "ENOENT" || attemptsLeft === 0) throw error;
+        code = systemCode(error);
+        if (!["ENOENT", "EISDIR"].includes(code) || attemptsLeft === 0) throw error;
       }
       try {
-        yield* perform(this.#files.makeDirectory(to.slice(0, to.lastIndexOf("/")), this.root));
+        yield* perform(
+          code === "EISDIR" ? this.#files.removeDirectory(to) : this.#files.makeDirectory(above, this.root),
+        );
       } catch (error) {
         if (systemCode(error) !== "ENOENT") throw error;
       }
@@ -259,10 +272,10 @@ export class Directory {
   }
 
   *#tryToWrite(): Operation<Refusal | undefined> {
-    const probe = `${this.temporary}/${this.#files.temporaryName()}`;
+    const name = this.#files.temporaryName();
     try {
-      yield* this.within(this.#files.create(probe, []));
-      yield* perform(this.#files.remove(probe));
+      yield* this.within(() => this.#files.create(`${this.temporary}/${name}`, []));
+      yield* perform(this.#files.remove(`${this.temporary}/${name}`));
     } catch (error) {
       const fault = ioFault("write to directory", this.path, error);
       return { reason: fault.message, fault };
@@ -286,7 +299,7 @@ export class Directory {
   }
 }
 
-/** Somebody else could have made, or could change, what is there. */
+/** The fault for a place that someone else could have created or could change. */
 export function untrusted(path: string, reason: string, cause?: unknown): CacheError {
   return new CacheError("UNTRUSTED", `Cannot trust ${path}: ${reason}`, { path, cause });
 }

@@ -1,4 +1,4 @@
-// Keeps bytes in the directory: reads and verifies entries, publishes and removes them. Never sees a module.
+// Stores bytes in the directory: reads and verifies entries, publishes and removes them. Never sees a module.
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { xxh3 } from "./checksum.ts";
@@ -6,12 +6,12 @@ import { type Directory, untrusted } from "./directory.ts";
 import { CannotWait, forEach, type Operation, perform } from "../effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
 import { CacheError, ioFault, isForeign, isMissing, systemCode } from "../errors.ts";
-import type { Housekeeping, Written } from "./limits.ts";
+import type { Limits, Written } from "./limits.ts";
 import { type Address, ENTRY_NAME, PREFIX_NAME } from "./key.ts";
 import type { Bytes, Files, OpenFile, Platform } from "../platform/platform.ts";
 import { HOUR_MS } from "./prune.ts";
 
-/** What the disk tier is made of. */
+/** Parts of the disk tier. */
 export interface DiskTierParts {
   /** What the runtime offers. */
   readonly platform: Platform;
@@ -19,19 +19,17 @@ export interface DiskTierParts {
   readonly files: Files;
   /** Where entries are. */
   readonly directory: Directory;
-  /** Makes room. */
-  readonly housekeeping: Housekeeping;
-  /** Bytes that the largest entry can have. */
-  readonly maxBytes: number;
+  /** Limits of the directory. */
+  readonly limits: Limits;
   /** Signs entries. */
   readonly secret?: Bytes | CryptoKey;
-  /** Payloads are machine code: the faster checksum, which finds damage but not intent, is not enough. */
+  /** Payloads are machine code: the faster checksum, which finds damage but not malice, is not enough. */
   readonly isNative?: boolean;
 }
 
-/** How an entry is read. */
+/** Options of reading an entry. */
 export interface ReadOptions {
-  /** The code, where the payload must be this very code: only the header is read then. */
+  /** The code, if the payload must be this code: then only the header is read. */
   readonly copy?: Bytes;
   /** The payload must be the code itself. */
   readonly isCode?: boolean;
@@ -47,11 +45,11 @@ export class DiskTier {
   }
 
   /**
-   * Reads and verifies an entry, and notes that it was used. Takes no lock.
+   * Reads and verifies an entry, and records that it was used. Takes no lock.
    *
-   * @param address Which entry.
+   * @param address Address of the entry.
    * @param options What the payload must be.
-   * @returns The payload, or what is wrong with the entry, or `undefined` where there is none.
+   * @returns The payload; a fault that says what is wrong with the entry; or `undefined` if there is none.
    * @throws {CacheError} `IO` when an entry may be there but cannot be read; `UNTRUSTED` when others could have made it.
    * @throws {CannotWait} In a synchronous run that would have to check an HMAC by a `CryptoKey`.
    */
@@ -73,7 +71,7 @@ export class DiskTier {
       return this.#unreadable(path, error);
     }
     if (copy === undefined) {
-      // The HMAC that nobody here can check comes before the payload.
+      // The payload follows an HMAC that cannot be checked here.
       const payload = header.isSigned && !secret ? parts.body.slice(MAC_BYTES) : parts.body;
       const wrong = yield* this.#payloadFault(header, payload, isCode);
       if (wrong) return corrupt(path, wrong);
@@ -84,19 +82,21 @@ export class DiskTier {
   }
 
   /**
-   * Writes an entry: a new file, then a rename over whatever stands there. Never changes a published file.
+   * Writes an entry: a new file, renamed over whatever is there. Never changes a published file.
    *
    * @param options `isCode`: the payload must be the code itself.
-   * @returns Whether it was written, and a fault of making room for it that did not hinder that.
-   * @throws {CacheError} `IO` when it cannot, `LIMIT` when there is no room for it, `CORRUPT` when the payload is not the
-   * code that it must be, `UNTRUSTED` where others could change machine code; nothing is left behind then.
+   * @returns Whether it was written, and a fault while making room that did not prevent it.
+   * @throws {CacheError} `IO` when it cannot be written, `LIMIT` when there is no room for it, `CORRUPT` when the
+   * payload is not the code that it must be, `UNTRUSTED` when others could change machine code. Nothing is left behind
+   * then.
    */
   *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Written> {
-    const { directory, housekeeping, platform, secret, isNative } = this.#parts;
+    const { directory, limits, platform, secret, isNative } = this.#parts;
     yield* writing(this.#pathOf(address), directory.secure(address.path));
-    // Links were followed then.
+    // Links have been followed by now.
     const path = this.#pathOf(address);
-    // Of these very bytes, whatever was computed before: an entry that says of others what they are gives a wrong module.
+    // Computed from the bytes that are written, whatever was computed before: an entry with other bytes' digest would
+    // give a wrong module.
     const payloadSha256 = yield* perform(platform.sha256(payload));
     if (isCode && !timingSafeEqual(payloadSha256, address.codeDigest)) {
       throw new CacheError("CORRUPT", `Cannot write entry ${path}: its payload is not the code`, { path });
@@ -110,10 +110,10 @@ export class DiskTier {
       isSigned: secret !== undefined,
     });
     const size = head.length + payload.length;
-    return yield* housekeeping.writeWithin(size, () => writing(path, directory.replace(path, [head, payload])));
+    return yield* limits.writeWithin(size, () => writing(path, directory.replace(path, [head, payload])));
   }
 
-  /** Removes an entry; tells whether it was there. */
+  /** Removes an entry. Returns whether it was there. */
   *remove(path: string): Operation<boolean> {
     return yield* this.#remove(`${this.#parts.directory.root}/${path}`);
   }
@@ -133,7 +133,7 @@ export class DiskTier {
     return `${this.#parts.directory.root}/${address.path}`;
   }
 
-  /** What it means that an entry could not be read; throws what does not mean that there is none to be used. */
+  /** Interprets an error of reading: `undefined` if it means that there is no usable entry. Throws any other. */
   #unreadable(path: string, error: unknown): CacheError {
     if (error instanceof CacheError && error.code === "CORRUPT") return error;
     if (error instanceof CacheError || error instanceof CannotWait) throw error;
@@ -143,7 +143,7 @@ export class DiskTier {
     throw ioFault("read entry", path, error);
   }
 
-  /** Checks all that can be checked without the payload. */
+  /** Checks everything that can be checked without the payload. */
   *#checkHead(path: string, head: Bytes, file: OpenFile, address: Address): Operation<Header> {
     const exposure = this.#parts.isNative ? file.exposure() : undefined;
     if (exposure) throw untrusted(path, exposure);
@@ -154,9 +154,9 @@ export class DiskTier {
     return header;
   }
 
-  /** How many bytes follow the head; the limits say how many can have been written. */
+  /** Bytes that follow the head; the limits say how many can have been written. */
   #bodyLength(path: string, { isSigned, payloadLength }: Header): number {
-    const { maxBytes, secret } = this.#parts;
+    const { limits: { maxBytes }, secret } = this.#parts;
     const macLength = isSigned ? MAC_BYTES : 0;
     if (HEADER_BYTES + macLength + payloadLength > maxBytes) throw corrupt(path, "it is larger than maxDiskBytes");
     return secret ? payloadLength : macLength + payloadLength;
@@ -174,7 +174,7 @@ export class DiskTier {
     if (!timingSafeEqual(mac, head.subarray(HEADER_BYTES))) return "it was signed with another secret";
   }
 
-  /** @param mustHash The faster checksum is not enough: whoever forged the entry could have made that one right. */
+  /** @param mustHash Whether the faster checksum is not enough: whoever forged the entry could have made it match. */
   *#payloadFault(header: Header, body: Bytes, mustHash: boolean): Operation<string | undefined> {
     const { platform, secret, isNative } = this.#parts;
     if (body.length !== header.payloadLength) return "it ends too early";
@@ -191,7 +191,7 @@ export class DiskTier {
     return secret ? join(head, yield* perform(platform.hmacSha256(secret, head))) : head;
   }
 
-  /** The entries that were used least recently go first: their times tell, to the hour. */
+  /** Records the use, to the hour, as the file's time: the least recently used entries are removed first. */
   *#noteUse(path: string, modifiedMs: number): Operation<void> {
     const { directory, files, platform } = this.#parts;
     const nowMs = platform.now();
@@ -199,7 +199,7 @@ export class DiskTier {
     try {
       yield* perform(files.touch(path, nowMs));
     } catch {
-      // Whatever it is: the entry may go earlier than it should, and is made again then.
+      // Any error: the entry may be removed too early, and is made again then.
     }
   }
 
@@ -230,7 +230,7 @@ function checkCode(path: string, { codeDigest, payloadSha256 }: Header): void {
   if (!timingSafeEqual(payloadSha256, codeDigest)) throw corrupt(path, DAMAGED);
 }
 
-/** Has an entry written, or what that needs; its fault is one of the cache. */
+/** Runs a write, and wraps its error as a fault of the cache. */
 function* writing(path: string, step: Operation<void>): Operation<void> {
   try {
     yield* step;

@@ -5,11 +5,11 @@
 //  12  flags, u32                 88  SHA-256 of the payload          168  payload, to the end of the file
 //  16  payload length, u64
 //
-// In an entry that is signed, 32 bytes come between seal and payload: HMAC-SHA-256 of the header with its seal.
+// In a signed entry, 32 bytes come between seal and payload: HMAC-SHA-256 of the header with its seal.
 //
-// Numbers are little-endian. Seal and HMAC cover the header and, through the digests in it, the payload: a header can be
-// trusted without reading what follows. The payload is checked by whichever of its two digests costs less; under an HMAC
-// by SHA-256 alone, for XXH3 finds damage and not malice.
+// Numbers are little-endian. Seal and HMAC cover the header and, through the digests in it, the payload: a header can
+// be trusted without reading what follows. The payload is checked by whichever of its two digests costs less; under an
+// HMAC by SHA-256 alone, because XXH3 finds damage, not malice.
 
 import { toUtf8 } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
@@ -30,9 +30,9 @@ const FLAG_SIGNED = 2;
 /** Length of the HMAC of a signed entry, bytes. */
 export const MAC_BYTES = 32;
 
-/** What a header says. */
+/** Fields of a header. */
 export interface Header {
-  /** SHA-256 of the code that the artifact came from. */
+  /** SHA-256 of the code that the artifact was made from. */
   readonly codeDigest: Uint8Array;
   /** SHA-256 of the engine's id. */
   readonly engineDigest: Uint8Array;
@@ -40,13 +40,13 @@ export interface Header {
   readonly payloadLength: number;
   /** SHA-256 of the payload. */
   readonly payloadSha256: Uint8Array;
-  /** XXH3-128 of the payload, where the writer made it. */
+  /** XXH3-128 of the payload, if the writer computed it. */
   readonly payloadXxh3?: Uint8Array;
   /** Whether an HMAC follows. */
   readonly isSigned: boolean;
 }
 
-/** Encodes a header, all but the seal. */
+/** Encodes a header without its seal. */
 export function encodeHeader(header: Header): Bytes {
   const bytes = new Uint8Array(SEALED_BYTES);
   const view = new DataView(bytes.buffer);
@@ -62,11 +62,11 @@ export function encodeHeader(header: Header): Bytes {
 }
 
 /**
- * Decodes a header without trusting it: the seal is for the caller to check.
+ * Decodes a header without trusting it: the caller checks the seal.
  *
  * @param bytes Start of the file.
  * @param size Length of the file, bytes.
- * @returns The header, or what is wrong with it.
+ * @returns The header, or a text that says what is wrong with it.
  */
 export function decodeHeader(bytes: Bytes, size: number): Header | string {
   if (bytes.length < HEADER_BYTES) return "it is shorter than a header";

@@ -1,4 +1,5 @@
-// Keys: what makes an entry the right one. Digest of the code, identity of the engine, version of the format. Pure.
+// Keys of entries: digest of the code, identity of the engine, version of the format; and the paths made from them.
+// Pure.
 
 import { FORMAT_VERSION } from "./entry.ts";
 import { type Operation, perform } from "../effect.ts";
@@ -8,11 +9,11 @@ import type { Bytes, Platform } from "../platform/platform.ts";
 /** Length of a SHA-256, bytes. */
 export const DIGEST_BYTES = 32;
 
-/** Marks the bytes as ours, so that no other use of SHA-256 gives the same key. */
+/** Marks the bytes as a key of this cache, so that no other use of SHA-256 gives the same digest. */
 const DOMAIN = toUtf8("wasm-module-cache key");
 
 /**
- * Bytes whose SHA-256 is the key: a fixed frame, so that no two different parts run together.
+ * Bytes whose SHA-256 is the key. Their layout is fixed, so that parts cannot run together.
  *
  * @param codeDigest SHA-256 of the code, 32 bytes.
  * @param engineDigest SHA-256 of the engine's id, 32 bytes.
@@ -36,7 +37,7 @@ export const PREFIX_NAME = /^[0-9a-f]{2}$/;
 export const ENTRY_NAME = /^[0-9a-f]{62}$/;
 
 /**
- * Folder of an engine: readable, and different for different ids whatever characters they have.
+ * Folder of an engine: readable, and different for different ids, whatever their characters.
  *
  * @param id Id of the engine.
  * @param engineDigest SHA-256 of the id.
@@ -46,7 +47,7 @@ export function engineFolder(id: string, engineDigest: Uint8Array): string {
   return `${readable}-${toHex(engineDigest).slice(0, 16)}`;
 }
 
-/** Place of an entry below the directory's root. */
+/** Path of an entry below the directory's root. */
 export function entryPath(folder: string, key: string): string {
   return `${folder}/${key.slice(0, 2)}/${key.slice(2)}`;
 }
@@ -72,7 +73,7 @@ export interface Address {
   readonly engineDigest: Bytes;
 }
 
-/** Where the entry of a code is among those of an id. */
+/** Address of the code's entry under an engine's id. */
 export function* addressIn(
   platform: Platform,
   id: string,
@@ -84,7 +85,7 @@ export function* addressIn(
   return { key, path: entryPath(engineFolder(id, engineDigest), key), codeDigest, engineDigest };
 }
 
-/** Folder of an id's entries. */
+/** Folder of an engine's entries. */
 export function* folderIn(platform: Platform, id: string): Operation<string> {
   return engineFolder(id, yield* idDigest(platform, id));
 }

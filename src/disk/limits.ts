@@ -1,182 +1,219 @@
-// Keeps the directory within its limits: makes room before something is written, and prunes from time to time.
+// Keeps the directory within its limits. A cache counts what it writes, and prunes before that is more than its share of
+// the limit, or when the directory was not pruned for long. Processes share nothing but the time of the last prune.
 
-import { Account, type Balance, isSince } from "./account.ts";
 import type { Directory } from "./directory.ts";
-import { type Effect, type Operation, perform } from "../effect.ts";
-import { CacheError, isGone } from "../errors.ts";
+import { type Effect, immediate, type Operation, perform } from "../effect.ts";
+import { CacheError, ioFault, isGone, isMissing } from "../errors.ts";
 import type { Locks } from "./locks.ts";
-import type { Files, Lock, Platform } from "../platform/platform.ts";
+import type { Files, Platform } from "../platform/platform.ts";
 import { HOUR_MS, Prune, type PrunePlan, type PruneResult } from "./prune.ts";
 
-/** Limits of a directory. */
-export interface DiskLimits {
-  /** Bytes of all entries. */
-  readonly maxBytes: number;
-  /** Time since an entry was last used, ms. */
-  readonly maxAgeMs: number;
-}
-
-/** What the housekeeping works with. */
-export interface HousekeepingParts {
+/** Parts of the limits. */
+export interface LimitsParts {
   /** What the runtime offers. */
   readonly platform: Platform;
   /** Its files. */
   readonly files: Files;
-  /** What is kept within limits. */
+  /** The directory that is kept within the limits. */
   readonly directory: Directory;
   /** Its locks. */
   readonly locks: Locks;
-  /** The limits. */
-  readonly limits: DiskLimits;
+  /** Most bytes of all entries. */
+  readonly maxBytes: number;
+  /** How long an entry may go unused, ms. */
+  readonly maxAgeMs: number;
 }
 
-/** What a prune did, and the first fault that left something where it was. */
+/** Result of a prune, and the first fault that left something in place. */
 export interface Pruned extends PruneResult {
   /** The fault. */
   readonly fault?: CacheError;
 }
 
-/** What came of writing within the limits. */
+/** Result of a write within the limits. */
 export interface Written {
-  /** `false` where another process takes the room that there is, or is just making some: nothing was written then. */
+  /**
+   * `false` if there is no room until another process, which is pruning now, has made some. Nothing was written then.
+   */
   readonly isWritten: boolean;
-  /** The first fault that left something where it was. */
+  /** The first fault that left something in place. */
   readonly fault?: CacheError;
 }
 
-/** The limits of a directory, kept. */
-export class Housekeeping {
-  readonly #platform: Platform;
-  readonly #files: Files;
-  readonly #directory: Directory;
-  readonly #locks: Locks;
-  readonly #limits: DiskLimits;
-  readonly #account: Account;
-  /** The account as the last write of this cache saw it. */
-  #seen: Balance | undefined;
-  #isPruning = false;
+/** Share of the limit that a cache may add before it prunes: a quarter of what a prune leaves free. */
+const SHARE = 1 / 20;
+
+/** After this long a write waits for a prune: programs that end at once never get to one in the background. */
+const DAY_MS = 24 * HOUR_MS;
+
+/** The file whose time is the time of the last prune. */
+const STAMP = /^pruned$/;
+
+/** Keeps a directory within its limits. */
+export class Limits {
+  readonly #parts: LimitsParts;
+  /** When the directory was last pruned, as far as this cache knows; read at its first write. */
+  #prunedMs: number | undefined;
+  /** Bytes that this cache has written. */
+  #writtenBytes = 0;
+  /** Bytes that it is writing. */
+  #underWayBytes = 0;
+  /** Bytes written that its last prune has seen. */
+  #prunedBytes = 0;
+  /** Length of the last entry. */
+  #lastBytes = 0;
   #lastTurn: Promise<void> | undefined;
 
   /** Touches nothing yet. */
-  constructor({ platform, files, directory, locks, limits }: HousekeepingParts) {
-    this.#platform = platform;
-    this.#files = files;
-    this.#directory = directory;
-    this.#locks = locks;
-    this.#limits = limits;
-    this.#account = new Account(files, directory);
+  constructor(parts: LimitsParts) {
+    this.#parts = parts;
   }
 
-  /** Tells whether the last prune, as the last write of this cache saw it, is long ago. */
-  get isDue(): boolean {
-    return this.#seen !== undefined && Math.abs(this.#platform.now() - this.#seen.prunedMs) > HOUR_MS;
+  /** Most bytes of all entries, and of one. */
+  get maxBytes(): number {
+    return this.#parts.maxBytes;
   }
 
   /**
-   * Has bytes written, once they are accounted for and there is room for them. The writes of a cache come one after
-   * another: a prune would not see a file that is still to be made, and all at once they would ask for more room than
-   * there can be.
+   * Whether to prune now, in the background: the last prune was long ago, or the next write might have to wait for one.
+   */
+  get isDue(): boolean {
+    return this.#prunedMs !== undefined && !(this.#isSince(HOUR_MS) && this.#fits(this.#lastBytes));
+  }
+
+  /**
+   * Runs a write: at once if it is within this cache's share, otherwise after a prune that makes room for it.
    *
-   * @param write Makes a new file of that many bytes.
-   * @throws {CacheError} `LIMIT` where there can be no room, `IO` where that cannot be known; what the write throws.
+   * @param write Creates a new file of that many bytes.
+   * @throws {CacheError} `LIMIT` when there is no room, `IO` when that cannot be determined; and the write's own error.
    */
   *writeWithin(bytes: number, write: () => Operation<void>): Operation<Written> {
-    const { maxBytes } = this.#limits;
-    if (bytes > maxBytes) throw this.#noRoom(`its ${bytes} bytes are more than maxDiskBytes, ${maxBytes}`);
+    if (bytes > this.maxBytes) throw this.#noRoom(`its ${bytes} bytes are more than maxDiskBytes, ${this.maxBytes}`);
+    this.#prunedMs ??= yield* this.#readStamp();
+    const endTurn = this.#mayAdd(bytes) ? undefined : yield* perform(this.#turn());
+    // Another write may have pruned meanwhile.
+    const mayAdd = this.#mayAdd(bytes);
+    this.#underWayBytes += bytes;
+    try {
+      const room = mayAdd ? { isWritten: true } : yield* this.#makeRoom();
+      if (!room.isWritten) return room;
+      yield* write();
+      this.#writtenBytes += bytes;
+      this.#lastBytes = bytes;
+      return room;
+    } finally {
+      this.#underWayBytes -= bytes;
+      endTurn?.();
+    }
+  }
+
+  /** Makes room for the writes under way. */
+  *#makeRoom(): Operation<Written> {
+    const pruned = yield* this.#pruneFor(this.#underWayBytes);
+    if (!pruned) return { isWritten: this.#fits() };
+    if (pruned.bytes + this.#unseenBytes > this.maxBytes) {
+      throw this.#noRoom(pruned.fault?.message ?? "it is full of files being written");
+    }
+    return { isWritten: true, fault: pruned.fault };
+  }
+
+  /**
+   * Prunes behind a caller, unless another process is pruning, or has pruned since when only the time made it due.
+   *
+   * @returns What was done, if anything.
+   * @throws {CacheError} `IO` when it cannot be known what is there.
+   */
+  *pruneAlone(): Operation<Pruned | undefined> {
     const endTurn = yield* perform(this.#turn());
     try {
-      const room = yield* this.#reserve(bytes);
-      if (room.isWritten) yield* write();
-      return room;
+      return yield* this.#pruneFor(0);
     } finally {
       endTurn();
     }
   }
 
-  /** Accounts for bytes that are to be written; where they are too much, makes room. */
-  *#reserve(bytes: number): Operation<Written> {
-    const { maxBytes } = this.#limits;
-    let fault: CacheError | undefined;
-    for (let attempt = 0; attempt < 5; attempt++) {
-      const balance = this.#seen = yield* this.#account.add(bytes);
-      if (balance && balance.bytes <= maxBytes) return { isWritten: true, fault };
-      const pruned = yield* this.pruneAlone(bytes);
-      // Where nothing is known yet, the directory is new: what is written now, the next prune counts.
-      if (pruned === "busy") return { isWritten: balance === undefined, fault };
-      if (pruned === "late") continue;
-      if (pruned.bytes + bytes > maxBytes) {
-        throw this.#noRoom(pruned.fault?.message ?? "it is full of files being written");
-      }
-      fault ??= pruned.fault;
-    }
-    return { isWritten: false, fault };
-  }
-
-  /**
-   * Prunes, unless somebody else is at it, or has been since this cache saw the account.
-   *
-   * @param room Bytes that are to be written next.
-   * @returns What was done; `"busy"` where somebody else is at it, `"late"` where somebody else was faster.
-   * @throws {CacheError} `IO` when it cannot be known what is there, or the account cannot be written.
-   */
-  *pruneAlone(room = 0): Operation<Pruned | "busy" | "late"> {
-    if (this.#isPruning) return "busy";
-    const seen = this.#seen;
-    const lock = yield* this.#tryLock();
-    if (!lock && this.#locks.areThere) return "busy";
-    this.#isPruning = true;
+  /** @param room Bytes that are to be written next. */
+  *#pruneFor(room: number): Operation<Pruned | undefined> {
+    const lock = yield* this.#parts.locks.tryLock("prune");
+    if (!lock) return undefined;
     try {
-      if (!isSince(yield* this.#account.read(), seen)) return "late";
+      // Only the time made it due, and others may have been faster.
+      if (this.#fits(this.#lastBytes)) {
+        this.#prunedMs = yield* this.#readStamp();
+        if (this.#isSince(HOUR_MS)) return undefined;
+      }
       return yield* this.prune({ room });
     } finally {
-      this.#isPruning = false;
-      lock?.release();
+      lock.release();
     }
   }
 
   /**
    * Prunes now.
    *
-   * @returns What was done, or would be, and the first fault that left something where it was.
-   * @throws {CacheError} `IO` when it cannot be known what is there, or the account cannot be written.
+   * @returns What was done, or would be, and the first fault that left something in place.
+   * @throws {CacheError} `IO` when it cannot be known what is there.
    */
   *prune({ room = 0, isDryRun = false }: Partial<PrunePlan> = {}): Operation<Pruned> {
-    const nowMs = this.#platform.now();
-    const before = isDryRun ? undefined : yield* this.#account.read();
-    const prune = new Prune(this.#files, this.#directory, { ...this.#limits, nowMs, room, isDryRun });
+    const { platform, files, directory, maxBytes, maxAgeMs } = this.#parts;
+    const nowMs = platform.now();
+    const writtenBytes = this.#writtenBytes;
+    const prune = new Prune(files, directory, { maxBytes, maxAgeMs, nowMs, room, isDryRun });
     const result = yield* prune.run();
-    if (!isDryRun) yield* this.#settle(nowMs, result.bytes, before);
-    return { ...result, fault: prune.fault };
+    if (isDryRun) return { ...result, fault: prune.fault };
+    this.#prunedMs = nowMs;
+    this.#prunedBytes = Math.max(this.#prunedBytes, writtenBytes);
+    const fault = yield* this.#stamp();
+    return { ...result, fault: prune.fault ?? fault };
   }
 
-  /** Makes the account anew, with what others have added since the prune began: it may have seen that, or not. */
-  *#settle(prunedMs: number, counted: number, before: Balance | undefined): Operation<void> {
-    const after = yield* this.#account.read();
-    // Somebody else was faster, where there are no locks: what they counted is newer.
-    if (!isSince(after, before)) return;
-    const added = after && before ? after.bytes - before.bytes : 0;
-    const prunedBytes = counted + added;
+  /** Bytes that no prune of this cache has seen. */
+  get #unseenBytes(): number {
+    return this.#writtenBytes + this.#underWayBytes - this.#prunedBytes;
+  }
+
+  /** Whether so many bytes may be written before the next prune. */
+  #mayAdd(bytes: number): boolean {
+    return this.#fits(bytes) && this.#isSince(DAY_MS);
+  }
+
+  #fits(moreBytes = 0): boolean {
+    return this.#unseenBytes + moreBytes <= SHARE * this.maxBytes;
+  }
+
+  /** A time in the future comes from a wrong clock and counts as long ago. */
+  #isSince(ageMs: number): boolean {
+    return Math.abs(this.#parts.platform.now() - this.#prunedMs!) <= ageMs;
+  }
+
+  /** When the directory was last pruned; `-Infinity` if there is no file that says so. */
+  *#readStamp(): Operation<number> {
+    const { directory, files } = this.#parts;
+    // Never through a link. Synchronous: waiting would take Deno 300 µs instead of 20.
+    const { sync } = files.listFiles(directory.root, STAMP);
     try {
-      yield* this.#account.set({ prunedMs, prunedBytes });
+      const [stamp] = yield* perform(immediate("list", sync));
+      return stamp?.modifiedMs ?? -Infinity;
     } catch (error) {
-      // There is nothing to account for.
-      if (error instanceof CacheError && isGone(error)) return;
-      throw error;
+      if (isMissing(error)) return -Infinity;
+      throw ioFault("list", directory.root, error);
     }
-    this.#seen = { prunedMs, prunedBytes, bytes: prunedBytes };
   }
 
-  /** The lock saves work: without it, two prunes at once do no harm. */
-  *#tryLock(): Operation<Lock | undefined> {
+  /** Records that the directory has just been pruned. Returns the fault if it cannot. */
+  *#stamp(): Operation<CacheError | undefined> {
+    const { directory } = this.#parts;
+    const path = `${directory.root}/pruned`;
     try {
-      return yield* this.#locks.tryLock("prune");
+      yield* directory.replace(path, []);
     } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
-      return { release() {} };
+      const fault = ioFault("write", path, error);
+      // A directory that was removed stays away.
+      return isGone(fault) ? undefined : fault;
     }
   }
 
-  /** A synchronous write does not wait for its turn. */
+  /** Prunes take turns: at once they would ask for more room than there can be. A synchronous run does not wait. */
   #turn(): Effect<() => void> {
     return {
       name: "turn",
@@ -192,7 +229,7 @@ export class Housekeeping {
   }
 
   #noRoom(why: string): CacheError {
-    const path = this.#directory.root;
+    const path = this.#parts.directory.root;
     return new CacheError("LIMIT", `Cannot keep entry in ${path}: ${why}`, { path });
   }
 }

@@ -13,8 +13,10 @@ interface HeldLock {
 /** Longest wait between two tries for a lock: how late a waiter may notice that the holder is gone. */
 const MAX_LOCK_POLL_MS = 20;
 
-/** How many locks a cache holds at a time, at most: more compiles at once help nobody, and each takes a descriptor. */
+/** Most locks that a cache holds at a time: more compiles at once help nobody, and each lock takes a descriptor. */
 const MAX_LOCKS = 32;
+
+const NOTHING: Lock = { release() {} };
 
 /** The locks of a directory, as one cache takes them. */
 export class Locks {
@@ -37,18 +39,13 @@ export class Locks {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Whether this platform has any. */
-  get areThere(): boolean {
-    return this.#files.tryLock !== undefined;
-  }
-
   /**
-   * Takes the lock of a key's stripe, waiting for it no longer than allowed. Where this cache holds it already, for
-   * another code of the stripe, it is shared: lookups of one code wait for each other without it.
+   * Takes the lock of a key's stripe, and waits for it no longer than allowed. If this cache already holds it, for
+   * other code of the stripe, it is shared: lookups of the same code wait for each other without it.
    *
    * @param stripe Which of the 256 locks, two hexadecimal digits.
-   * @returns `undefined` where this platform has no lock, or it is held and this run must not wait; also where this cache
-   * held too many others all the time, so that there were no descriptors to spare.
+   * @returns `undefined` if this platform has no locks, if the lock is held and this run must not wait, or if this
+   * cache held the most locks allowed all the time.
    * @throws {CacheError} `LOCK_TIMEOUT` or `IO`.
    */
   *lock(stripe: string): Operation<Lock | undefined> {
@@ -68,40 +65,44 @@ export class Locks {
       }
       if (!(yield* perform(pause(delayMs)))) return undefined;
       waitedMs += delayMs;
-      // A test runner's clock may stand still.
+      // The fake clock of a test runner may stand still.
       isLate = waitedMs >= timeoutMs || clock() >= deadline;
     }
   }
 
   /**
-   * Takes a lock, or shares it where this cache holds it already. Does not make the directory.
+   * Takes a lock that only saves work, or shares it if this cache already holds it. Does not create the directory.
    *
-   * @returns `undefined` where it is held elsewhere, or this platform has none.
-   * @throws {CacheError} `IO`
+   * @returns `undefined` if it is held elsewhere; a lock of nothing if it cannot be taken.
    */
   *tryLock(name: string): Operation<Lock | undefined> {
-    return yield* this.#take(name, false);
+    if (!this.#files.tryLock) return NOTHING;
+    try {
+      return yield* this.#take(name, false);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      return NOTHING;
+    }
   }
 
   *#take(name: string, makesDirectory: boolean): Operation<Lock | undefined> {
     const shared = this.#share(name);
     if (shared || !this.#files.tryLock) return shared;
-    const path = this.#lockPath(name);
+    const taking = () => this.#files.tryLock!(this.#lockPath(name));
     this.#beingTaken++;
     try {
-      const taking = this.#files.tryLock(path);
-      const lock = yield* (makesDirectory ? this.#directory.within(taking) : perform(taking));
+      const lock = yield* (makesDirectory ? this.#directory.within(taking) : perform(taking()));
       if (!lock) return undefined;
       this.#held.set(name, { lock, users: 0 });
       return this.#share(name);
     } catch (error) {
-      throw ioFault("lock", path, error);
+      throw ioFault("lock", this.#lockPath(name), error);
     } finally {
       this.#beingTaken--;
     }
   }
 
-  /** Uses a lock that is held already; the last user gives it back. */
+  /** Shares a lock that this cache already holds; the last user releases it. */
   #share(stripe: string): Lock | undefined {
     const held = this.#held.get(stripe);
     if (!held) return undefined;
@@ -112,7 +113,7 @@ export class Locks {
       try {
         held.lock.release();
       } catch {
-        // Whatever it is, the descriptor is gone, and the lock with it.
+        // Whatever the error, the descriptor is gone, and the lock with it.
       }
     };
     return { release };

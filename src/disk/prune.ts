@@ -1,5 +1,5 @@
-// Prune: removes what was not used for long, what is too much, and what dead writers left behind. Only names that are
-// the cache's own; of all engines, so that entries of versions no longer in use go first.
+// Prune: removes entries that have gone unused, entries beyond the limit, and leftovers of killed writers. Touches only
+// names of the cache's own, and those of all engines, so that entries of versions no longer in use go first.
 
 import type { Directory } from "./directory.ts";
 import { type Effect, forEach, type Operation, perform } from "../effect.ts";
@@ -7,54 +7,54 @@ import { type CacheError, ioFault, isMissing, systemCode } from "../errors.ts";
 import { ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
 import type { FileInfo, Files } from "../platform/platform.ts";
 
-/** How a prune goes about it. */
+/** Plan of a prune. */
 export interface PrunePlan {
   /** The time, ms since 1970. */
   readonly nowMs: number;
   /** How long an entry may go unused, ms. */
   readonly maxAgeMs: number;
-  /** How many bytes there may be. */
+  /** Most bytes of all entries. */
   readonly maxBytes: number;
-  /** Bytes that are to be written next. */
+  /** Bytes to be written next. */
   readonly room: number;
-  /** Removes nothing, and tells what it would. */
+  /** Removes nothing, and reports what would be removed. */
   readonly isDryRun: boolean;
 }
 
-/** What a prune did. */
+/** Result of a prune. */
 export interface PruneResult {
   /** Entries removed, of all engines. */
   readonly removedEntries: number;
   /** Their bytes. */
   readonly removedBytes: number;
-  /** Entries that stay. */
+  /** Entries left. */
   readonly entries: number;
-  /** Bytes that stay, with those of entries just being written. */
+  /** Bytes left, including those of entries being written. */
   readonly bytes: number;
 }
 
 interface Found {
   readonly path: string;
   readonly size: number;
-  /** When it was last used, as far as is known: what came from an archive or an image may say anything. */
+  /** When it was last used, as far as known: archives and images may set any time. */
   readonly modifiedMs: number;
-  /** For how long nothing has happened to it: neither a use nor a restore. */
+  /** Time since its last use or restore, ms. */
   readonly idleMs: number;
 }
 
-/** Where a prune of too much stops, so that the next is not at once: part of the limit. */
+/** Share of the limit that a prune leaves: caches add to it before they prune again. */
 const LOW_WATER = 0.8;
 
-/** How exactly the use of an entry is known, and how long nothing has happened to a file that nobody writes any more, ms. */
+/** Precision of an entry's last use, and how long a temporary file is idle before it counts as abandoned, ms. */
 export const HOUR_MS = 3_600_000;
 
-/** How many entries are kept in mind at a time, whatever their number. */
+/** Most entries held in memory at a time. */
 const MAX_IN_MIND = 10_000;
 
-/** What the system says to who has no right to look. */
+/** Errors for lack of permission. */
 const NOT_OURS = ["EACCES", "EPERM", "NotCapable"];
 
-/** Files not yet published, and the profiles that V8 wants under a name of its own. */
+/** Files not yet published, and profiles, which V8 names itself. */
 const TEMPORARY_NAME = /^(\d+-[0-9a-f-]+|profile-wasm-[0-9a-f]{8})$/;
 
 /** One prune of a directory. */
@@ -74,10 +74,11 @@ export class Prune {
   }
 
   /**
-   * Removes entries that were not used for too long; then, where the rest is too much, the least recently used. What
-   * vanishes or appears meanwhile is no fault. An entry used after it was looked at may go too: its reader has it open.
+   * Removes entries that have gone unused for too long; then, if the rest is too much, the least recently used. Files
+   * that vanish or appear meanwhile are no fault. An entry used after it was listed may be removed too: its reader has
+   * it open.
    *
-   * @throws {CacheError} `IO` when it cannot be known what is there.
+   * @throws {CacheError} `IO` when the directory cannot be listed.
    */
   *run(): Operation<PruneResult> {
     const { maxAgeMs, maxBytes, room } = this.#plan;
@@ -91,9 +92,9 @@ export class Prune {
       if (!isOld) oldest.offer(entry);
       return isOld;
     });
-    const target = result.bytes + room > maxBytes ? Math.min(maxBytes * LOW_WATER, maxBytes - room) : Infinity;
+    const target = Math.min(maxBytes * LOW_WATER, maxBytes - room);
     for (let batch; result.bytes > target && (batch = oldest.sorted()).length > 0;) {
-      // Where more has to go than is kept in mind: look again, from there on.
+      // If more must go than is held in memory, walk again from there.
       oldest = new Oldest(batch.at(-1));
       while (result.bytes > target && batch.length > 0) yield* this.#removeAll(firstOf(batch, result.bytes - target));
       if (result.bytes > target) yield* this.#walk((entry) => oldest.offer(entry));
@@ -101,7 +102,7 @@ export class Prune {
     return result;
   }
 
-  /** Visits every entry of every engine, a folder at a time; removes those that a visit says are to go. */
+  /** Visits every entry of every engine, a folder at a time. Removes an entry if `visit` returns `true`. */
   *#walk(visit: (entry: Found) => boolean | void): Operation<void> {
     const { root } = this.#directory;
     for (const folder of yield* this.#names(root, FOLDER_NAME)) {
@@ -109,7 +110,7 @@ export class Prune {
       for (const prefix of prefixes) {
         yield* this.#removeAll((yield* this.#entriesIn(`${root}/${folder}/${prefix}`)).filter(visit));
       }
-      // So go the folders of engines that are not used any more.
+      // Removes the folders of engines no longer used.
       if (prefixes.length === 0) yield* this.#removeEmpty(`${root}/${folder}`);
     }
   }
@@ -120,7 +121,7 @@ export class Prune {
     return files;
   }
 
-  /** Removes what writers that died left behind, and counts what others are writing. */
+  /** Removes leftovers of killed writers, and counts what others are writing. */
   *#sweep(): Operation<void> {
     const files = yield* this.#filesIn(this.#directory.temporary, TEMPORARY_NAME);
     yield* forEach(files, (file) => this.#sweepOne(file, file.idleMs > HOUR_MS && !this.#plan.isDryRun));
@@ -144,13 +145,13 @@ export class Prune {
     result.bytes -= size;
   }
 
-  /** Not when room is made, which can be often: writers may be about to use it. Leaves it where one was faster. */
+  /** Not when making room, which happens often: writers may be about to use the folder. */
   *#removeEmpty(path: string): Operation<void> {
     if (this.#plan.isDryRun || this.#plan.room > 0) return;
     try {
       yield* perform(this.#files.removeDirectory(path));
     } catch {
-      // Whatever it is: there is always a next time.
+      // Any error: the next prune tries again.
     }
   }
 
@@ -158,7 +159,7 @@ export class Prune {
     const { isDryRun, nowMs } = this.#plan;
     const files = yield* this.#listing(path, this.#files.listFiles(path, names));
     const future = files.filter(({ modifiedMs }) => modifiedMs > nowMs + HOUR_MS);
-    // By a wrong clock: it would keep a file for ever.
+    // Set by a wrong clock, which would keep the file for ever.
     const touch = ({ name }: FileInfo) => this.#attempt(`${path}/${name}`, this.#files.touch(`${path}/${name}`, nowMs));
     if (!isDryRun) yield* forEach(future, touch);
     return files.map(({ name, size, modifiedMs, changedMs }) => ({
@@ -173,7 +174,7 @@ export class Prune {
     return (yield* this.#listing(path, this.#files.list(path))).filter((name) => pattern.test(name));
   }
 
-  /** Lists; what others keep to themselves is theirs, and left out with a fault. */
+  /** Lists a folder. A folder that may not be read is left out, with a fault. */
   *#listing<T>(path: string, effect: Effect<T[]>): Operation<T[]> {
     try {
       return yield* perform(effect);
@@ -186,7 +187,7 @@ export class Prune {
     }
   }
 
-  /** Takes a step for one file; gives `false` where that fails, and keeps the fault. What is gone already is no fault. */
+  /** Takes a step for one file. Returns `false` if it fails, and keeps the fault. A file that is gone is no fault. */
   *#attempt(path: string, effect: Effect<void>): Operation<boolean> {
     try {
       yield* perform(effect);
@@ -199,12 +200,12 @@ export class Prune {
   }
 }
 
-/** The entries that were used least recently, of all those offered; a bounded number of them. */
+/** The least recently used of all entries offered, up to a fixed number. */
 class Oldest {
   #kept: Found[] = [];
   readonly #after: Found | undefined;
 
-  /** @param after Only those that come later. */
+  /** @param after Only entries that come later in the order. */
   constructor(after?: Found) {
     this.#after = after;
   }
@@ -220,7 +221,7 @@ class Oldest {
   }
 }
 
-/** Takes from the front of a list the entries that make up so many bytes. */
+/** Takes entries from the front of a list until they add up to that many bytes. */
 function firstOf(entries: Found[], bytes: number): Found[] {
   let count = 0;
   for (let sum = 0; count < entries.length && sum < bytes; count++) sum += entries[count]!.size;

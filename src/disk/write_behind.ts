@@ -1,60 +1,60 @@
-// Writes that their callers do not wait for, by key. A lookup of the same key in this process sees them done.
+// Writes in the background, by key. A lookup of the same key in this process waits for its write.
 
 import { type Effect, type Operation, runAsync, runSync } from "../effect.ts";
 import { setTimer } from "../platform/globals.ts";
 
-/** Bytes that may wait to be written; what comes on top is not written. */
+/** Most bytes that may wait to be written; beyond that, nothing is scheduled. */
 const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 
-/** How often a flush looks again at what was scheduled while it waited. */
+/** How often a flush looks again for writes scheduled while it waited. */
 const MAX_ROUNDS = 10;
 
 interface Pending {
   readonly bytes: number;
   readonly write: () => Operation<void>;
-  /** A write of the same key that had begun before. */
+  /** An earlier write of the same key, already begun. */
   readonly before?: Promise<void>;
   /** Set once the write runs in the background. */
   running?: Promise<void>;
 }
 
-/** Pending writes of a cache. In the background they come one after another: a burst must not take every descriptor. */
+/** Pending writes of a cache. They run one after another: a burst must not take every descriptor. */
 export class WriteBehind {
   readonly #pending = new Map<string, Pending>();
-  /** What is under way in the background; some of it is not pending any more, for a synchronous run was faster. */
+  #pendingBytes = 0;
+  /** Writes under way in the background. Some are no longer pending: a synchronous run has done them meanwhile. */
   readonly #running = new Map<Promise<void>, string>();
-  #isDraining = false;
-  /** Errors of writes that nobody waited for, until {@linkcode flush} tells of them. */
+  /** The one task that does the writes in the background. */
+  #drain: symbol | undefined;
+  /** Errors of writes that nobody waited for, until {@linkcode flush} throws the first. */
   readonly #errors = new Set<unknown>();
 
   /**
-   * Has a write done soon, in the place of one of the same key that has not begun, and after one that has; not at all
-   * where too much waits.
+   * Schedules a write. It replaces one of the same key that has not begun, and follows one that has. Drops it if too
+   * much is waiting.
    *
    * @param bytes Memory that the write holds until it is done.
-   * @param write Makes the operation; it must be fit to be done twice.
+   * @param write Makes the operation, which may run twice.
    */
   schedule(key: string, bytes: number, write: () => Operation<void>): void {
-    let waiting = 0;
-    for (const pending of this.#pending.values()) waiting += pending.bytes;
-    if (waiting > 0 && waiting + bytes > MAX_PENDING_BYTES) return;
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > MAX_PENDING_BYTES) return;
     const replaced = this.#pending.get(key);
     this.#pending.set(key, { bytes, write, before: replaced?.running ?? replaced?.before });
-    if (!this.#isDraining) this.#drain();
+    this.#pendingBytes += bytes - (replaced?.bytes ?? 0);
+    if (!this.#drain) this.#drainAll();
   }
 
-  /** Tells whether a write of a key is pending. */
+  /** Whether a write of a key is pending. */
   has(key: string): boolean {
     return this.#pending.has(key);
   }
 
-  /** Has a pending write done now. A synchronous run does it itself, even if it is under way in the background. */
+  /** Does a pending write now. A synchronous run does it itself, even if it is under way in the background. */
   settle(key: string): Effect<void> {
     return {
       name: "settle",
       sync: () => {
-        const pending = this.#pending.get(key);
-        this.#pending.delete(key);
+        const pending = this.#forget(key);
         if (pending) runSync(pending.write());
       },
       async: () => {
@@ -65,9 +65,9 @@ export class WriteBehind {
   }
 
   /**
-   * Waits until the writes that are pending or under way now are done; {@linkcode flush} tells of those that fail.
+   * Waits for the writes that are pending or under way now. {@linkcode flush} throws their errors.
    *
-   * @param only The one key to wait for.
+   * @param only Waits only for this key.
    */
   async settleAll(only?: string): Promise<void> {
     const isWanted = (key: string) => only === undefined || only === key;
@@ -75,13 +75,13 @@ export class WriteBehind {
       if (isWanted(key) && this.#pending.get(key) === pending) await this.#runNoted(key, pending);
     }
     await Promise.allSettled([...this.#running].filter(([, key]) => isWanted(key)).map(([running]) => running));
-    // Where the timer of a drain is a fake that never comes, what is scheduled next sets another.
-    if (this.#pending.size === 0) this.#isDraining = false;
+    // If the drain's timer is a fake that never fires, the next write starts another.
+    if (this.#pending.size === 0) this.#drain = undefined;
   }
 
   /**
-   * Waits until nothing is left to be done, so also for what writes schedule themselves; but not for ever where others go
-   * on to schedule more. Rejects with the first error of writes that nobody waited for.
+   * Waits until nothing is left, including what writes schedule themselves; but not for ever if others keep scheduling.
+   * Rejects with the first error of writes that nobody waited for.
    */
   async flush(): Promise<void> {
     let roundsLeft = MAX_ROUNDS;
@@ -91,12 +91,22 @@ export class WriteBehind {
     if (first) throw first;
   }
 
-  async #drain(): Promise<void> {
-    this.#isDraining = true;
-    // A task of its own: the caller's code runs first. It keeps the process alive until the writes are done.
+  async #drainAll(): Promise<void> {
+    const drain = this.#drain = Symbol();
+    // Runs in a task of its own, after the caller's code. Keeps the process alive until the writes are done.
     await new Promise<void>((resolve) => setTimer(resolve, 0));
-    for (let next; (next = this.#pending.entries().next().value) !== undefined;) await this.#runNoted(...next);
-    this.#isDraining = false;
+    while (this.#drain === drain) {
+      const { value: next } = this.#pending.entries().next();
+      if (next) await this.#runNoted(...next);
+      else this.#drain = undefined;
+    }
+  }
+
+  #forget(key: string): Pending | undefined {
+    const pending = this.#pending.get(key);
+    this.#pending.delete(key);
+    this.#pendingBytes -= pending?.bytes ?? 0;
+    return pending;
   }
 
   async #runNoted(key: string, pending: Pending): Promise<void> {
@@ -111,7 +121,7 @@ export class WriteBehind {
     if (pending.running) return pending.running;
     const running = this.#runAfter(pending).finally(() => {
       this.#running.delete(running);
-      if (this.#pending.get(key) === pending) this.#pending.delete(key);
+      if (this.#pending.get(key) === pending) this.#forget(key);
     });
     this.#running.set(running, key);
     return pending.running = running;

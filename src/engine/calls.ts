@@ -1,12 +1,12 @@
-// Calls to an engine as effects: which member serves which kind of run, and what a promise means in a synchronous one.
+// Calls to an engine as effects: which member serves which kind of run, and what a promise means in a synchronous run.
 
 import { CannotWait, type Effect, isPromise } from "../effect.ts";
-import type { Engine, EntryPlace } from "./engine.ts";
+import type { Engine } from "./engine.ts";
+import type { Bytes } from "../platform/platform.ts";
 
-/** Code and artifacts as engines get them. */
-export type Bytes = Uint8Array<ArrayBuffer>;
+export type { Bytes };
 
-/** Checks what a user gave as an engine. */
+/** Checks the option `engine`. */
 export function checkEngine(engine: unknown): void {
   const given = (engine ?? {}) as Partial<Engine<unknown>>;
   if (typeof given.id !== "string" || given.id === "") {
@@ -31,58 +31,50 @@ export function checkEngine(engine: unknown): void {
   }
 }
 
-/** Serializes to the code itself: what the host engine does, and what {@linkcode keepsCode} knows it by. */
+/** Serializes to the code itself, as the host engine does; {@linkcode keepsCode} recognizes engines by it. */
 export function codeAsArtifact(_module: unknown, code: Bytes): Bytes {
   return code;
 }
 
 /**
- * Tells whether an engine's artifact is the code and reading it back the compile: the disk then saves no compile, so that
- * no lock is taken, writes go behind the caller's back, and no copy is read while the code is at hand. An engine that
- * replaces a member of the host engine's is not one of these.
+ * Whether an engine's artifact is the code, and reading it back a compile. The disk then saves no compile, so lookups
+ * take no lock, write in the background, and read no copy of code they were given. An engine that replaces a member of
+ * the host engine is not one of these.
  */
 export function keepsCode(engine: Engine<unknown>): boolean {
   return engine.serialize === codeAsArtifact && engine.deserialize === engine.compile;
 }
 
 /** Compiles. */
-export function compiling<M>(engine: Engine<M>, code: Bytes): Effect<M> {
-  return {
-    name: "compile",
-    sync: () => engine.compileSync ? engine.compileSync(code) : settled(engine, "compile", engine.compile(code)),
-    async: () => engine.compile(code),
-  };
+export function compiling<M>(engine: Engine<M>, ...given: Parameters<Engine<M>["compile"]>): Effect<M> {
+  return calling(engine, "compile", given);
 }
 
 /** Serializes. */
 export function serializing<M>(
   engine: Engine<M>,
-  module: M,
-  { code, place }: { code: Bytes; place: EntryPlace },
+  ...given: Parameters<Engine<M>["serialize"]>
 ): Effect<Uint8Array | undefined> {
-  return {
-    name: "serialize",
-    sync: () =>
-      engine.serializeSync
-        ? engine.serializeSync(module, code, place)
-        : settled(engine, "serialize", engine.serialize(module, code, place)),
-    async: () => engine.serialize(module, code, place),
-  };
+  return calling(engine, "serialize", given);
 }
 
 /** Deserializes. */
 export function deserializing<M>(
   engine: Engine<M>,
-  artifact: Bytes,
-  { code, place }: { code: Bytes; place: EntryPlace | undefined },
+  ...given: Parameters<Engine<M>["deserialize"]>
 ): Effect<M | undefined> {
+  return calling(engine, "deserialize", given);
+}
+
+type Members<T> = Readonly<Record<string, ((...given: readonly unknown[]) => T) | undefined>>;
+
+function calling<T>(engine: Engine<unknown>, act: string, given: readonly unknown[]): Effect<T> {
+  const members = engine as unknown as Members<T>;
   return {
-    name: "deserialize",
+    name: act,
     sync: () =>
-      engine.deserializeSync
-        ? engine.deserializeSync(artifact, code, place)
-        : settled(engine, "deserialize", engine.deserialize(artifact, code, place)),
-    async: () => engine.deserialize(artifact, code, place),
+      members[`${act}Sync`] ? members[`${act}Sync`]!(...given) : settled(engine, act, members[act]!(...given)),
+    async: () => members[act]!(...given),
   };
 }
 

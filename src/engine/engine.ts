@@ -1,14 +1,14 @@
-// The engine port: how modules are made, written down and read back. Types only; anyone can implement it.
+// The engine port: how modules are compiled, serialized and read back. Types only; anyone can implement it.
 
 import type { CompileOptions } from "./runtime.ts";
 
 /**
- * Compiles code to modules, and turns modules into artifacts and back.
+ * Compiles code to modules, serializes modules to artifacts, and reads artifacts back.
  *
- * Every method may give its result or a promise of it. The `…Sync` members serve `resolveSync` and `getSync`; an engine
- * whose plain members never give a promise needs none of them.
+ * Every method may return its result or a promise of it. The `…Sync` members serve `resolveSync` and `getSync`; an
+ * engine whose other members never return a promise needs none of them.
  *
- * @typeParam M Type of a compiled module; need not be a `WebAssembly.Module`.
+ * @typeParam M Type of a compiled module; it need not be a `WebAssembly.Module`.
  *
  * @example An engine that keeps JSON schemas
  * ```ts
@@ -27,12 +27,15 @@ import type { CompileOptions } from "./runtime.ts";
  * ```
  */
 export interface Engine<M = WebAssembly.Module> {
-  /** All that decides whether an artifact made here loads there: kind, version, flags, architecture, CPU features. Not empty. */
+  /**
+   * Names everything that decides whether an artifact made here loads there: kind, version, flags, architecture, CPU
+   * features. Not empty.
+   */
   readonly id: string;
 
   /**
-   * Whether artifacts are machine code, or anything else that is run unchecked. They are then neither read nor written
-   * where anybody but this user and the superuser owns, or may write, the directory or what is in it.
+   * Whether artifacts are machine code, or anything else that runs unchecked. They are then neither read nor written if
+   * anyone but this user and the superuser owns, or can write, the directory or what is in it.
    *
    * @default {false}
    */
@@ -41,28 +44,28 @@ export interface Engine<M = WebAssembly.Module> {
   /**
    * Compiles code.
    *
-   * May look other code up in the same cache; the same code would wait for itself.
+   * May look up other code in the same cache. Looking up the same code would wait for itself.
    *
    * @param code The code: the cache keeps it, so it must not be changed or transferred.
    * @returns The module.
-   * @throws The engine's own error; it reaches the caller untouched and nothing is cached.
+   * @throws The engine's own error. It reaches the caller untouched, and nothing is cached.
    */
   compile(code: Uint8Array<ArrayBuffer>): M | Promise<M>;
 
-  /** Synchronous {@linkcode Engine.compile}; needed for `resolveSync` where `compile` gives a promise. */
+  /** Synchronous {@linkcode Engine.compile}; `resolveSync` needs it if `compile` returns a promise. */
   compileSync?(code: Uint8Array<ArrayBuffer>): M;
 
   /**
-   * Compiles while the code arrives; for engines whose artifact is the code. Others look for an artifact first, and need
-   * all of the code for that.
+   * Compiles while the code arrives. Only for engines whose artifact is the code: others look for an artifact first,
+   * and need all of the code for that.
    *
    * @param response A response of type `application/wasm`.
    */
   compileStreaming?(response: Response): Promise<M>;
 
   /**
-   * Compiles with the options of `WebAssembly.compile`. Such a module is not kept: what comes back from an artifact has
-   * none. An engine that has no such method takes no options.
+   * Compiles with the options of `WebAssembly.compile`. Such a module is not cached, because a module read back from an
+   * artifact has no options. An engine without this method takes none.
    */
   compileWithOptions?(code: BufferSource, options: CompileOptions): Promise<M>;
 
@@ -70,12 +73,12 @@ export interface Engine<M = WebAssembly.Module> {
   compileWithOptionsSync?(code: BufferSource, options: CompileOptions): M;
 
   /**
-   * Writes a module down.
+   * Serializes a module.
    *
-   * @param module What `compile` gave.
-   * @param code The code that it came from.
-   * @param place Where the artifact goes, for engines that make it later.
-   * @returns The artifact, or `undefined` where this module cannot be kept, or not yet.
+   * @param module The module, as `compile` returned it.
+   * @param code The code that it was compiled from.
+   * @param place Where the entry goes, for engines that make the artifact later.
+   * @returns The artifact, or `undefined` if this module cannot be stored, or not yet.
    */
   serialize(
     module: M,
@@ -87,13 +90,13 @@ export interface Engine<M = WebAssembly.Module> {
   serializeSync?(module: M, code: Uint8Array<ArrayBuffer>, place?: EntryPlace): Uint8Array | undefined;
 
   /**
-   * Reads a module back. Must not compile: a hit that recompiles silently is a lie.
+   * Reads a module back. Must not compile: lookups report `"disk"` for what it returns.
    *
-   * @param artifact What `serialize` gave; its checksum has been verified.
-   * @param code The code, or `undefined` where only its digest is at hand.
-   * @param place Where the artifact came from, for engines that make a better one later; absent where the cache must not
-   * write.
-   * @returns The module, or `undefined` where the artifact does not load here: it is then made again and replaced.
+   * @param artifact The artifact, as `serialize` returned it; its checksum has been verified.
+   * @param code The code, or `undefined` if only its digest is known.
+   * @param place Where the entry is, for engines that make a better artifact later; absent if the cache must not write.
+   * @returns The module, or `undefined` if the artifact does not load here: the code is then compiled and the entry
+   * replaced.
    */
   deserialize(
     artifact: Uint8Array<ArrayBuffer>,
@@ -109,15 +112,15 @@ export interface Engine<M = WebAssembly.Module> {
   ): M | undefined;
 
   /**
-   * The same engine when there is time: it makes the best artifacts it can, however long that takes, and does not take
-   * lesser ones. Its id is the same. `warm` uses it.
+   * The engine that `warm` uses, with the same id: it makes the best artifacts it can, however long that takes, and
+   * rejects lesser ones.
    *
    * @default {this}
    */
   readonly thorough?: Engine<M>;
 }
 
-/** The place of one entry, for engines that make artifacts after the lookup, or in another process. */
+/** Where one entry is, for engines that make artifacts after the lookup or in another process. */
 export interface EntryPlace {
   /** Name of the entry, 64 hexadecimal digits. */
   readonly key: string;
@@ -125,21 +128,21 @@ export interface EntryPlace {
   /** The cache's directory, absolute. */
   readonly directory: string;
 
-  /** The folder in it that is the cache's own: `tmp` is for temporary files, `locks` for locks. */
+  /** The cache's own folder in it, absolute: `tmp` in it holds temporary files, `locks` locks. */
   readonly root: string;
 
-  /** What else another cache must be given to read and write this entry. */
+  /** Options that another cache needs to read and write this entry. */
   readonly options: {
-    /** The secret. */
+    /** Secret that signs entries. */
     readonly secret?: CryptoKey | Uint8Array;
-    /** Bytes of all entries. */
+    /** Most bytes of all entries. */
     readonly maxDiskBytes: number;
-    /** How long entries stay, ms. */
+    /** How long an entry may go unused, ms. */
     readonly maxDiskAgeMs: number;
     /** How many bytes of code may be kept in memory. */
     readonly maxMemoryBytes: number;
   };
 
-  /** Makes the cache's folders where they are missing. Synchronous; throws what the runtime throws where it cannot. */
+  /** Creates the cache's folders if they are missing. Synchronous; throws the runtime's own error. */
   prepare(): void;
 }

@@ -4,7 +4,7 @@ import { codeAsArtifact } from "./calls.ts";
 import type { Engine } from "./engine.ts";
 import { native } from "./runtime.ts";
 
-/** How the engines of WebAssembly compile: as the runtime does. */
+/** How engines of WebAssembly compile: with the runtime's own calls. */
 export const compiling: Required<
   Pick<Engine, "compile" | "compileSync" | "compileWithOptions" | "compileWithOptionsSync">
 > = {
@@ -17,14 +17,14 @@ export const compiling: Required<
 /**
  * Compiles with the runtime's own `WebAssembly`.
  *
- * No runtime lets a program write down what this compiles, so the artifact is the code: an entry is a
- * content-addressed copy that any runtime can read. The memory tier saves the whole compile; the disk tier saves nothing
- * while the bytes are at hand, and costs no more than a plain compile: the cache takes no lock for this engine, writes
- * behind the caller's back, and reads no copy of code that it was given.
+ * No runtime exports compiled code through a standard API, so the artifact is the code: an entry is a copy of it that
+ * every runtime can read. Memory saves the whole compile. The disk saves nothing if the caller has the bytes, and a
+ * lookup costs no more than a compile: the cache takes no lock for this engine, writes in the background, and does not
+ * read back a copy of code that it was given.
  *
- * @returns The engine; its id is the same on every runtime and version.
+ * @returns The engine. Its id is the same on every runtime and version.
  *
- * @example Name the default
+ * @example Name the default engine
  * ```ts
  * import { hostEngine, ModuleCache } from "@wasm/module-cache";
  *

@@ -1,4 +1,4 @@
-// An engine whose artifact is what an expensive step made of the code, before another engine compiled it.
+// An engine whose artifact is the output of a costly step that runs before another engine compiles.
 
 import { copyOf, isUint8Array } from "../bytes.ts";
 import { CannotWait, isPromise } from "../effect.ts";
@@ -9,10 +9,10 @@ import { setTimer } from "../platform/globals.ts";
 /**
  * A deterministic step from code to code: an optimizer, gas metering, a compiler of another language.
  *
- * Gives the same output for the same code and `id`, for it is made once and kept.
+ * Must return the same output for the same code and `id`: the output is made once and stored.
  */
 export interface PrepareStep {
-  /** All that decides the output: name, version, settings. Part of the engine's id. Not empty. */
+  /** Names everything that decides the output: name, version, settings. Part of the engine's id. Not empty. */
   readonly id: string;
 
   /**
@@ -20,28 +20,28 @@ export interface PrepareStep {
    *
    * @param code The code: the cache keeps it, so it must not be changed or transferred.
    * @returns Code for the inner engine; it is copied.
-   * @throws The step's own error; it reaches the caller untouched and nothing is cached.
+   * @throws The step's own error. It reaches the caller untouched, and nothing is cached.
    */
   prepare(code: Uint8Array<ArrayBuffer>): Uint8Array | Promise<Uint8Array>;
 
-  /** Synchronous {@linkcode PrepareStep.prepare}; needed for `resolveSync` where `prepare` gives a promise. */
+  /** Synchronous {@linkcode PrepareStep.prepare}; `resolveSync` needs it if `prepare` returns a promise. */
   prepareSync?(code: Uint8Array<ArrayBuffer>): Uint8Array;
 }
 
 /**
- * Runs a step before another engine compiles, and keeps the step's output: a disk hit costs the inner engine's compile
- * and no more, on every runtime.
+ * Runs a step before another engine compiles, and stores the step's output: a disk hit costs only the inner engine's
+ * compile, on every runtime.
  *
- * An engine that is itself prepared gets its steps joined: `prepared(prepared(engine, second), first)` keeps the output
- * of the second step. What else the inner engine could keep is not kept.
+ * The steps of an engine that is itself prepared are joined: `prepared(prepared(engine, second), first)` stores the
+ * output of the second step. Artifacts of the inner engine are not stored.
  *
  * @typeParam M Type of a compiled module.
- * @param engine What compiles the output.
- * @param step What comes before.
- * @returns The engine. Its id is made of both.
- * @throws {TypeError} When the engine or the step is not what it should be.
+ * @param engine Compiles the output.
+ * @param step Runs before it.
+ * @returns The engine. Its id names both.
+ * @throws {TypeError} When the engine or the step is invalid.
  *
- * @example Keep what was unpacked
+ * @example Store decompressed code
  * ```ts
  * import { defaultDirectory, hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
  *
@@ -66,7 +66,7 @@ class Prepared<M> implements Engine<M> {
   readonly id: string;
   readonly #engine: Engine<M>;
   readonly #step: PrepareStep;
-  /** Outputs of compiles, for the `serialize` that follows at once, by the cache's own copy of the code. */
+  /** Outputs of `compile` for the `serialize` that follows at once, by the cache's own copy of the code. */
   readonly #outputs = new WeakMap<Bytes, Bytes>();
 
   constructor(engine: Engine<M>, step: PrepareStep, id: string = idOf(step, engine)) {
@@ -75,7 +75,7 @@ class Prepared<M> implements Engine<M> {
     this.id = id;
   }
 
-  /** The same, with one more step before it. */
+  /** The same engine with one more step before it. */
   after(step: PrepareStep): Prepared<M> {
     return new Prepared(this.#engine, join(step, this.#step), idOf(step, this));
   }
@@ -120,7 +120,7 @@ class Prepared<M> implements Engine<M> {
 
   #keep(code: Bytes, output: Bytes): void {
     this.#outputs.set(code, output);
-    // A cache that writes nothing keeps the code all the same: the output must not stay in memory with it.
+    // A cache that writes nothing still keeps the code: the output must not stay in memory with it.
     setTimer(() => this.#outputs.delete(code), 0);
   }
 
@@ -152,7 +152,9 @@ function prepareSync(step: PrepareStep, code: Bytes): Uint8Array {
   throw new CannotWait(`Cannot prepare synchronously: step "${step.id}" gives a promise and has no prepareSync`);
 }
 
-/** A private copy of an output: it is compiled and written while others run, the step perhaps for another code. */
+/**
+ * A private copy of an output: it is compiled and written while other work runs, perhaps the same step for other code.
+ */
 function own(step: PrepareStep, output: unknown): Bytes {
   if (isUint8Array(output)) return copyOf(output);
   throw new TypeError(`Cannot use output of step "${step.id}": it must be a Uint8Array, not ${typeof output}`);

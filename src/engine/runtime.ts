@@ -1,5 +1,5 @@
-// The runtime's own calls of WebAssembly, as they were when this file was loaded: programs replace the globals, `register`
-// does, and what compiles for a cache must not come back to it.
+// The runtime's own calls of WebAssembly, as they were when this file was loaded: programs and `register` replace the
+// globals, and a compile for the cache must not come back to it.
 
 /** Options of the standard calls: JS string builtins. */
 export interface CompileOptions {
@@ -9,7 +9,7 @@ export interface CompileOptions {
   importedStringConstants?: string | null;
 }
 
-/** Calls and classes of the `WebAssembly` namespace, and what shares modules. */
+/** Calls and classes of the `WebAssembly` namespace, and a way to share modules. */
 export interface Native
   extends Pick<typeof WebAssembly, "CompileError" | "Global" | "Instance" | "Memory" | "Table" | "instantiate"> {
   /** The class of modules. */
@@ -18,15 +18,17 @@ export interface Native
   };
   /** Compiles bytes. */
   compile(code: BufferSource, options?: CompileOptions): Promise<WebAssembly.Module>;
-  /** Compiles while bytes arrive; not every runtime can. */
+  /** Compiles while bytes arrive; missing on some runtimes. */
   compileStreaming?(source: Response | PromiseLike<Response>, options?: CompileOptions): Promise<WebAssembly.Module>;
-  /** Instantiates what arrives; not every runtime can. */
+  /** Instantiates while bytes arrive; missing on some runtimes. */
   readonly instantiateStreaming?: typeof WebAssembly.instantiateStreaming;
-  /** Another object over the same compiled code; the same one where the runtime clones nothing, as under jsdom. */
+  /**
+   * Returns another object over the same compiled code; the same object if the runtime cannot clone, as under jsdom.
+   */
   share(module: WebAssembly.Module): WebAssembly.Module;
 }
 
-/** Some processes have no WebAssembly: V8 without a compiler has none. */
+/** Missing in some processes: V8 without a compiler has no WebAssembly. */
 const namespace = (globalThis.WebAssembly ?? {}) as typeof WebAssembly;
 const { CompileError, Global, Instance, Memory, Module, Table } = namespace;
 const { compile, compileStreaming, instantiate, instantiateStreaming } = namespace;

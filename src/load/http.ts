@@ -1,5 +1,5 @@
-// One load by HTTP: what is kept where HTTP allows it, else the network; redirects are followed by hand, for each has
-// rules of its own.
+// One load by HTTP: stored code if HTTP allows it, otherwise the network. Redirects are followed by hand, because each
+// has caching rules of its own.
 
 import type { Context } from "../context.ts";
 import { runAsync } from "../effect.ts";
@@ -15,13 +15,13 @@ import { isPublic, type Note, type Shelf } from "./kept.ts";
 /** fetch's `RequestCache`. */
 export type Mode = "default" | "no-store" | "reload" | "no-cache" | "force-cache" | "only-if-cached";
 
-/** What is asked for. */
+/** Options of a load. */
 export interface HttpOptions {
   /** Digests of which the code must have one. */
   readonly pins: readonly Pin[];
-  /** How what is kept is used. */
+  /** How stored code is used. */
   readonly mode: Mode;
-  /** The response need not say that it is WebAssembly. */
+  /** Every type of response is accepted. */
   readonly isAnyType: boolean;
   /** Ends the load. */
   readonly signal: AbortSignal;
@@ -38,7 +38,7 @@ export class HttpLoad<M> {
   readonly #shelf: Shelf;
   readonly #options: HttpOptions;
   #redirects = 0;
-  /** A server failed in the middle of a body. */
+  /** The server failed in the middle of a body. */
   #isBroken = false;
 
   /** Touches nothing yet. */
@@ -77,7 +77,7 @@ export class HttpLoad<M> {
     return mode === "default" && policy !== undefined && await isFresh(policy, this.#context.platform.now);
   }
 
-  /** What a note leads to; `undefined` where that is not there any more, or is not what the pins say. */
+  /** Finds what a note refers to; `undefined` if it is gone, or does not match the pins. */
   async #find({ digest, location }: Note): Promise<(() => Promise<M>) | undefined> {
     if (location !== undefined) return () => this.#redirect(location);
     if (digest === undefined) return undefined;
@@ -94,7 +94,7 @@ export class HttpLoad<M> {
     return await this.#follow(location);
   }
 
-  /** Asks whether what is kept has changed; it is the answer where it has not, or where the server gives none. */
+  /** Asks the server whether stored code has changed. Uses it if it has not, or if the server gives no answer. */
   async #ask(url: string, note: Note, kept: () => Promise<M>): Promise<M> {
     const policy = note.policy!;
     const { now } = this.#context.platform;
@@ -103,7 +103,7 @@ export class HttpLoad<M> {
     let response;
     try {
       response = await this.#fetch(url, await revalidationHeaders(policy));
-      // One that fits nothing that is kept says nothing.
+      // A 304 that matches nothing stored says nothing.
       if (response.status === 304 && !(await revalidated(policy, response, now)).isSame) {
         response = await this.#fetch(url);
       }
@@ -165,7 +165,7 @@ export class HttpLoad<M> {
     const { code, codeDigest } = received;
     const digest = toHex(codeDigest);
     const pin = await checkPins({ code, digest }, this.#options.pins, shown(url));
-    // What is pinned does not change, whatever the server says of it.
+    // Pinned code does not change, whatever the server says.
     const isKept = policy !== undefined || (pin !== undefined && this.#options.mode !== "no-store");
     const module = await this.#resolve(code, { received }, isKept);
     if (!isKept) return module;
@@ -181,20 +181,21 @@ export class HttpLoad<M> {
   }
 }
 
-/** The same cache, where a code is not to be written down. */
+/** The same cache, but it writes no entry. */
 export function unkept<M>(context: Context<M>): Context<M> {
   return { ...context, storage: "it is not to be kept" };
 }
 
 /**
- * What `fetch` makes of a user in a URL, where it takes one: the URL, which errors and responses repeat, without it.
+ * Splits a user from a URL as `fetch` does where it accepts one: errors and responses repeat the URL, which must not
+ * contain it.
  *
- * @throws {TypeError} When `fetch` takes none, as on Node.
+ * @throws {TypeError} When `fetch` accepts none, as on Node.
  */
 function withoutUser(url: string): { href: string; authorization?: { authorization: string } } {
   if (!hasUser(url)) return { href: url };
   const target = new URL(url);
-  // A byte each, whatever the escapes stand for.
+  // One byte for each escape, whatever it stands for.
   const bytes = `${target.username}:${target.password}`.replace(
     /%([0-9a-f]{2})/gi,
     (_, digits) => String.fromCharCode(parseInt(digits, 16)),
@@ -208,7 +209,7 @@ function withoutUser(url: string): { href: string; authorization?: { authorizati
   return { href: target.href, authorization: { authorization: `Basic ${btoa(bytes)}` } };
 }
 
-/** {@linkcode checkResponse}; lets the body go where it is not what it should be. */
+/** {@linkcode checkResponse}; cancels the body of a response that fails it. */
 export async function checkOrCancel(response: Response, options: { isAnyType: boolean }): Promise<void> {
   try {
     checkResponse(response, options);

@@ -1,10 +1,10 @@
-// Subresource integrity: what a caller says that bytes must be. https://www.w3.org/TR/SRI/
+// Subresource integrity: digests of which code must have one. https://www.w3.org/TR/SRI/
 
 import { toHex } from "../disk/key.ts";
 import { crypto } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
 
-/** One digest that bytes may have. */
+/** A digest that code may have. */
 export interface Pin {
   /** Hash function, as Web Crypto names it. */
   readonly algorithm: "SHA-256" | "SHA-384" | "SHA-512";
@@ -18,7 +18,8 @@ const ALGORITHMS = ["SHA-256", "SHA-384", "SHA-512"] as const;
 /**
  * Reads an integrity string: digests of the strongest algorithm in it, of which the bytes must have one.
  *
- * @throws {TypeError} When it has no digest that can be checked: what is asked for must not silently go unchecked.
+ * @throws {TypeError} When it has no digest that can be checked: a check that was asked for must not be skipped
+ * silently.
  */
 export function pinsOf(integrity: unknown): readonly Pin[] {
   if (integrity === undefined || integrity === "") return [];
@@ -27,7 +28,7 @@ export function pinsOf(integrity: unknown): readonly Pin[] {
     const [, bits, digest] = /^sha(256|384|512)-([A-Za-z0-9+/_-]+={0,2})(?:\?.*)?$/i.exec(token) ?? [];
     const algorithm = ALGORITHMS.find((name) => name === `SHA-${bits}`);
     const standard = digest?.replaceAll("-", "+").replaceAll("_", "/").replace(/=+$/, "");
-    // As long as a digest of that algorithm is.
+    // A digest of that algorithm has this length.
     if (!algorithm || standard!.length !== Math.ceil(Number(bits) / 6)) return [];
     return [{ algorithm, digest: standard! }];
   });
@@ -36,7 +37,7 @@ export function pinsOf(integrity: unknown): readonly Pin[] {
   return pins.filter(({ algorithm }) => algorithm === strongest);
 }
 
-/** Code, and its SHA-256 as it was computed. */
+/** Code and its computed SHA-256. */
 export interface Digested {
   /** The code. */
   readonly code: Bytes;
@@ -44,7 +45,7 @@ export interface Digested {
   readonly digest: string;
 }
 
-/** Finds the pin that code has; `undefined` where it has none of them. */
+/** Finds the pin that the code matches; `undefined` if there is none. */
 export async function pinOf({ code, digest }: Digested, pins: readonly Pin[]): Promise<Pin | undefined> {
   const [{ algorithm }] = pins as [Pin];
   if (algorithm === "SHA-256") return pins.find((pin) => sha256Of(pin) === digest);
@@ -55,8 +56,8 @@ export async function pinOf({ code, digest }: Digested, pins: readonly Pin[]): P
 /**
  * Checks code against pins.
  *
- * @returns The pin that it has; `undefined` where there are none.
- * @throws {TypeError} When it has none of them.
+ * @returns The pin that matches; `undefined` if there are no pins.
+ * @throws {TypeError} When the code matches none of them.
  */
 export async function checkPins(code: Digested, pins: readonly Pin[], name: string): Promise<Pin | undefined> {
   if (pins.length === 0) return undefined;
@@ -65,7 +66,7 @@ export async function checkPins(code: Digested, pins: readonly Pin[], name: stri
   return pin;
 }
 
-/** A SHA-256 as its hexadecimal digits, where the pin is one. */
+/** Hexadecimal digits of a SHA-256 pin; `undefined` for other pins. */
 export function sha256Of({ algorithm, digest }: Pin): string | undefined {
   return algorithm === "SHA-256" ? toHex(Uint8Array.from(atob(digest), (byte) => byte.charCodeAt(0))) : undefined;
 }

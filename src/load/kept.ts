@@ -1,39 +1,39 @@
-// What `load` keeps: code by its digest, and notes on where it came from. Both are entries like all others, checked,
-// signed and pruned as they are; without a directory, notes are kept in memory.
+// What `load` stores: code by its digest, and notes on where it came from. Both are ordinary entries: checked, signed
+// and pruned. Without a directory, notes are in memory only.
 
 import { addressIn, folderIn } from "../disk/key.ts";
 import QuickLRU from "quick-lru";
 import type { Context, Storage } from "../context.ts";
 import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
-import type { Known } from "../lookup.ts";
+import type { Received } from "../lookup.ts";
 import { fromUtf8, toUtf8 } from "../platform/globals.ts";
 import { write, type Writing } from "../obtain.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { hasUser } from "../calls/streaming.ts";
 import { isPolicy, type StoredPolicy } from "./policy.ts";
 
-/** What is known of a name: a URL, or a digest that somebody pinned. */
+/** What is known of a URL or of a pinned digest. */
 export interface Note {
   /** SHA-256 of the code, hexadecimal. */
   readonly digest?: string;
-  /** Where the code is instead. */
+  /** URL that it redirects to. */
   readonly location?: string;
-  /** What HTTP says of it. */
+  /** HTTP's caching policy. */
   readonly policy?: StoredPolicy;
-  /** It came as another type than WebAssembly's. */
+  /** Whether its type was not that of WebAssembly. */
   readonly isOther?: boolean;
 }
 
-/** The id under which copies of code are kept: the host engine's, for they are the same. */
+/** Id under which code is stored: the host engine's, whose entries are the same. */
 const CODE = "host";
-/** The id under which notes are kept. */
+/** Id under which notes are stored. */
 const NOTES = "wasm-module-cache load 1";
 
-/** The shelf of a cache. */
+/** What a cache's `load` has stored. */
 export class Shelf {
   readonly #context: Context<unknown>;
-  /** Keys of entries found damaged: their headers may look well. */
+  /** Keys of entries found damaged, whose headers may still look right. */
   readonly #damaged = new Set<string>();
   readonly #notes = new QuickLRU<string, Note>({ maxSize: 1000 });
 
@@ -42,7 +42,7 @@ export class Shelf {
     this.#context = context;
   }
 
-  /** Finds what is known of a name. What is written there and makes no sense is not. */
+  /** Finds the note of a name. An invalid one does not count. */
   async note(name: string): Promise<Note | undefined> {
     const known = this.#notes.get(name);
     if (known) return known;
@@ -53,24 +53,24 @@ export class Shelf {
   }
 
   /** Finds code. */
-  async code(digest: string): Promise<Known<never>["received"]> {
+  async code(digest: string): Promise<Received<never> | undefined> {
     const codeDigest = fromHex(digest);
     const code = await runAsync(this.#read(CODE, codeDigest));
     return code && { code, codeDigest, isCopy: true };
   }
 
-  /** Notes something, and has it written soon. */
+  /** Stores a note, in memory at once and on disk in the background. */
   async keepNote(name: string, note: Note): Promise<void> {
     this.#notes.set(name, note);
     await this.#keep(NOTES, await this.#digestOf(name), toUtf8(JSON.stringify(note)));
   }
 
-  /** Has code written soon, unless it is there. */
+  /** Writes code in the background, unless it is there already. */
   async keepCode(code: Bytes, codeDigest: Bytes): Promise<void> {
     await this.#keep(CODE, codeDigest, code);
   }
 
-  /** Forgets all notes. */
+  /** Removes all notes. */
   async clear(storage: Storage | undefined): Promise<void> {
     this.#notes.clear();
     if (storage) await runAsync(storage.disk.clear(await runAsync(folderIn(this.#context.platform, NOTES))));
@@ -101,7 +101,7 @@ export class Shelf {
     const { platform, storage } = this.#context;
     if (typeof storage === "string" || storage.directory.mustNotRead || storage.directory.mustNotWrite) return;
     const address = await runAsync(addressIn(platform, id, digest));
-    // The lookup may be writing the same copy.
+    // The lookup may already be writing the same entry.
     if (id === CODE && storage.behind.has(address.key)) return;
     const unable = await runAsync(storage.directory.prepare());
     const writing = { context: this.#context, storage, address, payload, isCode: id === CODE, unable };
@@ -135,7 +135,7 @@ async function noteOf(bytes: Bytes): Promise<Note | undefined> {
   }
 }
 
-/** Tells whether a place that a URL redirects to may be written down: a user part is a secret, and a query may be one. */
+/** Whether a redirect's target may be stored: a user part is a secret, and a query may be one. */
 export function isPublic({ href, protocol, search }: URL): boolean {
   return /^https?:$/.test(protocol) && search === "" && !hasUser(href);
 }

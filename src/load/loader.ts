@@ -1,4 +1,4 @@
-// Loading by URL: files that did not change are known by what the system says of them, what comes by HTTP as HTTP says.
+// Loading by URL: recognizes unchanged files without reading them; leaves HTTP to http.ts. Knows no caching rules.
 
 import QuickLRU from "quick-lru";
 import type { Context, Storage } from "../context.ts";
@@ -15,31 +15,37 @@ import { Shelf } from "./kept.ts";
 /** Options of {@linkcode ModuleCache.load}. */
 export interface LoadOptions {
   /**
-   * What the code must be: digests as in HTML's `integrity`. With one, code that is kept is used without asking anybody.
+   * Digests in the form of HTML's `integrity`, of which the code must have one. Stored code with one of them is used
+   * without a request.
    *
-   * @default {undefined} whatever comes
+   * @default {undefined} any code
    */
   integrity?: string;
   /**
-   * How what is kept of a URL is used, as in `fetch`: `"default"` as HTTP says, `"no-store"` not at all, `"reload"` not, but what
-   * comes is kept, `"no-cache"` after asking whether it changed, `"force-cache"` however old it is,
-   * `"only-if-cached"` the same, and nothing else.
+   * How stored code of the URL is used, as in `fetch`:
+   *
+   * - `"default"`: as HTTP's caching rules say.
+   * - `"no-store"`: not used, and nothing is stored.
+   * - `"reload"`: not used; the response is stored.
+   * - `"no-cache"`: used after asking the server whether it changed.
+   * - `"force-cache"`: used however old it is.
+   * - `"only-if-cached"`: used however old it is; without it, a `TypeError`.
    *
    * @default {"default"}
    */
   cache?: Mode;
   /**
-   * What a response must say that it is: `"wasm"`, of type `application/wasm`, or `"any"`, for servers that do not know
-   * the type, or code that is packed. With `integrity` every type is taken. Files have no type.
+   * Type that a response must have: `"wasm"` is `application/wasm`; `"any"` is for servers that do not know the type,
+   * and for compressed code. With `integrity` every type is accepted. Files have no type.
    *
    * @default {"wasm"}
    */
   type?: "wasm" | "any";
-  /** Ends the call; it rejects with the signal's reason then. */
+  /** Ends the call, which then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** Files changed so shortly before they were read may change again without another time, ms. */
+/** A file changed this shortly before it was read may change again under the same time, ms. */
 const RECENT_MS = 2000;
 
 const MODES: readonly unknown[] = ["default", "no-store", "reload", "no-cache", "force-cache", "only-if-cached"];
@@ -57,9 +63,9 @@ export class Loader<M> {
     this.#shelf = new Shelf(context as unknown as Context<unknown>);
   }
 
-  /** Loads; calls for the same that overlap share one. */
+  /** Loads; overlapping calls for the same URL and options share one load. */
   async load(url: string | URL, { integrity, cache = "default", signal, type = "wasm" }: LoadOptions): Promise<M> {
-    // The runtimes' errors repeat what was given, which may have a password in it.
+    // The runtimes' own errors repeat the URL, which may contain a password.
     if (!URL.canParse(url)) throw new TypeError("Cannot load what is no absolute URL");
     const target = new URL(url);
     const pins = pinsOf(integrity);
@@ -81,7 +87,7 @@ export class Loader<M> {
     return joint;
   }
 
-  /** Forgets where code came from. */
+  /** Removes everything stored about URLs and files. */
   async clear(storage: Storage | undefined): Promise<void> {
     this.#files.clear();
     await this.#shelf.clear(storage);
@@ -94,12 +100,12 @@ export class Loader<M> {
     if (/^https?:$/.test(url.protocol)) {
       return await new HttpLoad(this.#context, this.#shelf, options).load(url.href);
     }
-    // The runtime's own errors repeat it.
+    // The runtime's own errors repeat the user.
     if (hasUser(url.href)) throw new TypeError(`Cannot load ${shown(url.href)}: only http: and https: take a user`);
     const response = await fetch(url, { signal });
     await checkOrCancel(response, options);
     const { code } = await receive(this.#context, response, { act: "load", compiles: false });
-    return await this.#resolve(code, pins, shown(url.href), mode);
+    return (await this.#resolve(code, pins, shown(url.href), mode)).module;
   }
 
   async #loadFile(path: string, pins: readonly Pin[], mode: Mode): Promise<M> {
@@ -118,20 +124,26 @@ export class Loader<M> {
     const code = before.size > maxCodeBytes ? undefined : await runAsync(perform(files!.readWhole(path)));
     // It may have grown meanwhile.
     if (!code || code.length > maxCodeBytes) throw tooLong(`Cannot load ${path}`, maxCodeBytes);
-    const module = await this.#resolve(code, pins, path, mode);
-    const digest = memory.find(code)?.digest;
+    const { digest, module } = await this.#resolve(code, pins, path, mode);
     const isOld = Math.abs(now() - before.modifiedMs) > RECENT_MS;
     const isSame = isOld && (await identify()).identity === before.identity;
-    if (digest !== undefined && isSame) this.#files.set(path, { identity: before.identity, digest });
+    if (isSame) this.#files.set(path, { identity: before.identity, digest });
     else this.#files.delete(path);
     return module;
   }
 
-  async #resolve(code: Bytes, pins: readonly Pin[], name: string, mode: Mode): Promise<M> {
+  async #resolve(
+    code: Bytes,
+    pins: readonly Pin[],
+    name: string,
+    mode: Mode,
+  ): Promise<{ digest: string; module: M }> {
     const codeDigest = await runAsync(perform(this.#context.platform.sha256(code)));
-    await checkPins({ code, digest: toHex(codeDigest) }, pins, name);
+    const digest = toHex(codeDigest);
+    await checkPins({ code, digest }, pins, name);
     const context = mode === "no-store" ? unkept(this.#context) : this.#context;
-    return (await runAsync(lookup(context, code, { received: { code, codeDigest } }))).module;
+    const { module } = await runAsync(lookup(context, code, { received: { code, codeDigest } }));
+    return { digest, module };
   }
 }
 

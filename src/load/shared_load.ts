@@ -1,16 +1,16 @@
-// Work that several callers wait for, each of whom may give up.
+// Work that several callers wait for, any of whom may give up.
 
-/** Callers of one work. */
+/** Work in progress, and the callers waiting for it. */
 export class Joint<T> {
   readonly #abort = new AbortController();
   readonly #result: Promise<T>;
   #waiting = 0;
 
   /**
-   * Begins.
+   * Starts the work.
    *
-   * @param work Gets a signal that comes when nobody waits any more.
-   * @param onEnd Is called when it has ended, or nobody waits any more: who comes then begins anew.
+   * @param work Receives a signal that is aborted when nobody waits any more.
+   * @param onEnd Called when the work has ended, or nobody waits any more: later callers must start anew.
    */
   constructor(work: (signal: AbortSignal) => Promise<T>, onEnd: () => void) {
     const { signal } = this.#abort;
@@ -22,8 +22,8 @@ export class Joint<T> {
   /**
    * Waits for the result.
    *
-   * @param signal Ends this caller's wait, and the work where all others have gone.
-   * @throws The reason of the signal, or what the work fails with.
+   * @param signal Ends this caller's wait, and the work if nobody else waits.
+   * @throws The reason of the signal, or the work's own error.
    */
   async join(signal?: AbortSignal): Promise<T> {
     this.#waiting++;

@@ -1,9 +1,9 @@
-// Recognises code without hashing it: candidates by length and a sample, then an exact compare. Knows no modules.
+// Recognizes code without hashing it: candidates by length and a sample, then an exact compare. Knows no modules.
 
-/** Bytes looked at to find candidates. */
-const SAMPLE_BYTES = 128;
+/** Bytes sampled to find candidates. */
+const SAMPLE_BYTES = 64;
 
-/** How many codes of one length and sample are compared, the youngest; of more, the others are found by SHA-256. */
+/** How many entries of one length and sample are compared, the newest first. Beyond that, code is found by SHA-256. */
 const MAX_COMPARED = 8;
 
 interface Candidate<T> {
@@ -11,58 +11,76 @@ interface Candidate<T> {
   readonly value: T;
 }
 
-/** Values by the code that they belong to. */
+/** Values, found by code. */
 export class CodeIndex<T> {
   readonly #equal: (a: Uint8Array, b: Uint8Array) => boolean;
   readonly #candidates = new Map<string, Candidate<T>[]>();
 
-  /** Makes an empty index; `equal` is an exact compare of equally long bytes. */
+  /** Creates an empty index. `equal` compares bytes of the same length exactly. */
   constructor(equal: (a: Uint8Array, b: Uint8Array) => boolean) {
     this.#equal = equal;
   }
 
-  /** Finds the value of exactly this code. Costs one pass over the bytes where there is a candidate, else nothing. */
+  /** Finds the value of exactly this code. Costs one pass over the bytes if there is a candidate, otherwise nothing. */
   find(view: Uint8Array): T | undefined {
     if (this.#candidates.size === 0) return undefined;
     const youngest = this.#candidates.get(sampleOf(view))?.slice(-MAX_COMPARED);
     return youngest?.find(({ code }) => this.#equal(code, view))?.value;
   }
 
-  /** Tells whether there are more codes of this length and sample than are compared: one may be there unfound. */
-  isCrowded(view: Uint8Array): boolean {
-    if (this.#candidates.size === 0) return false;
-    return (this.#candidates.get(sampleOf(view))?.length ?? 0) > MAX_COMPARED;
+  /**
+   * Whether there are more entries of this length and sample than are compared: the code may be there without being
+   * found.
+   *
+   * @param code Code that nobody changes any more.
+   */
+  isCrowded(code: Uint8Array): boolean {
+    return this.#candidates.size > 0 && (this.#candidates.get(keptSampleOf(code))?.length ?? 0) > MAX_COMPARED;
   }
 
-  /** Adds a code that does not change any more. */
+  /** Adds code that nobody changes any more. */
   add(code: Uint8Array, value: T): void {
-    const sample = sampleOf(code);
+    const sample = keptSampleOf(code);
     const candidates = this.#candidates.get(sample) ?? [];
     this.#candidates.set(sample, candidates);
     candidates.push({ code, value });
   }
 
-  /** Takes a code out, the very one that was added. */
+  /** Removes code: the same object that was added. */
   delete(code: Uint8Array): void {
-    const sample = sampleOf(code);
+    const sample = keptSampleOf(code);
     const rest = this.#candidates.get(sample)?.filter((candidate) => candidate.code !== code) ?? [];
     if (rest.length > 0) this.#candidates.set(sample, rest);
     else this.#candidates.delete(sample);
   }
 
-  /** Takes every code out. */
+  /** Removes everything. */
   clear(): void {
     this.#candidates.clear();
   }
 }
 
-/** Length, and FNV-1a of bytes spread evenly from the first to the last. */
+/**
+ * Samples of code that nobody changes any more. A program's first lookups run in the interpreter, where computing one
+ * costs 20 µs.
+ */
+const samples = new WeakMap<Uint8Array, string>();
+
+function keptSampleOf(code: Uint8Array): string {
+  const sample = samples.get(code) ?? sampleOf(code);
+  samples.set(code, sample);
+  return sample;
+}
+
+/**
+ * Length, and FNV-1a of bytes spread unevenly over the code: code is repetitive, and at even distances they would all
+ * fall on the same opcodes.
+ */
 function sampleOf(code: Uint8Array): string {
-  const last = code.length - 1;
-  const steps = Math.min(last, SAMPLE_BYTES - 1);
+  const { length } = code;
   let hash = 0x811c9dc5;
-  for (let step = 0; step <= steps; step++) {
-    hash = Math.imul(hash ^ code[steps > 0 ? Math.floor(last * step / steps) : 0]!, 0x01000193);
+  for (let i = 1; i <= SAMPLE_BYTES; i++) {
+    hash = Math.imul(hash ^ code[(Math.imul(i, 0x9e3779b1) >>> 0) % length]!, 0x01000193);
   }
-  return `${code.length}:${hash}`;
+  return `${length}:${hash}`;
 }

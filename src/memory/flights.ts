@@ -1,58 +1,52 @@
-// Lookups under way in this process: one task works on a code, the others wait for what it gets.
+// Lookups under way in this process: one task works on the code, the others wait for its result.
 
 import { CodeIndex } from "./code_index.ts";
 import type { Effect } from "../effect.ts";
 import type { Slot } from "./memory_tier.ts";
 import type { Bytes } from "../platform/platform.ts";
 
-/** One task's work on one code. */
+/** One task's work on one module. */
 export class Flight<M> {
-  /** The code, a copy of ours. */
+  /** The code, our own copy. */
   readonly code: Bytes;
-  readonly #landing = Promise.withResolvers<Slot<M>>();
-  #isJoined = false;
+  #landing: PromiseWithResolvers<Slot<M>> | undefined;
 
-  /** Begins; `code` is a copy that nobody changes. */
+  /** Begins. `code` is a copy that nobody changes. */
   constructor(code: Bytes) {
     this.code = code;
-    // A flight that nobody joined may fail: its own task has the error.
-    this.#landing.promise.catch(() => {});
   }
 
-  /** Whether somebody waits for the end. */
+  /** Whether another task waits for the end. */
   get isJoined(): boolean {
-    return this.#isJoined;
+    return this.#landing !== undefined;
   }
 
-  /** Waits for the end; gives `undefined`, at once, in a synchronous run, which must not wait. */
+  /** Waits for the end. In a synchronous run, which must not wait, gives `undefined` at once. */
   get join(): Effect<Slot<M> | undefined> {
     return {
       name: "join",
       sync: () => undefined,
-      async: () => {
-        this.#isJoined = true;
-        return this.#landing.promise;
-      },
+      async: () => (this.#landing ??= Promise.withResolvers()).promise,
     };
   }
 
   /** Ends with a module. */
   land(slot: Slot<M>): void {
-    this.#landing.resolve(slot);
+    this.#landing?.resolve(slot);
   }
 
-  /** Ends with the engine's error, which is the same for all: the code is. */
+  /** Ends with the engine's error, for all who wait: their code is the same. */
   fail(error: unknown): void {
-    this.#landing.reject(error);
+    this.#landing?.reject(error);
   }
 }
 
-/** All flights of a cache, found by their code before it is hashed, and by its digest after. */
+/** All flights of a cache, found by code before it is hashed, and by digest afterwards. */
 export class Flights<M> {
   readonly #byCode: CodeIndex<Flight<M>>;
   readonly #byDigest = new Map<string, Flight<M>>();
 
-  /** Makes an empty set; `equal` is an exact compare of equally long bytes. */
+  /** Creates an empty set. `equal` compares bytes of the same length exactly. */
   constructor(equal: (a: Uint8Array, b: Uint8Array) => boolean) {
     this.#byCode = new CodeIndex(equal);
   }
@@ -62,12 +56,12 @@ export class Flights<M> {
     return this.#byCode.find(view);
   }
 
-  /** Finds the flight of a code by its digest, once that was announced. */
+  /** Finds a flight by the digest of its code, once that has been announced. */
   findByDigest(digest: string): Flight<M> | undefined {
     return this.#byDigest.get(digest);
   }
 
-  /** Tells whether a flight of this code may be there without being found by it. */
+  /** Whether a flight of this code may be there without being found by it. */
   isCrowded(view: Uint8Array): boolean {
     return this.#byCode.isCrowded(view);
   }
@@ -79,12 +73,12 @@ export class Flights<M> {
     return flight;
   }
 
-  /** Tells the digest of a flight's code, once it is known. */
+  /** Announces the digest of a flight's code. */
   announce(flight: Flight<M>, digest: string): void {
     if (!this.#byDigest.has(digest)) this.#byDigest.set(digest, flight);
   }
 
-  /** Takes a flight out, however it ended. */
+  /** Removes a flight, however it ended. */
   end(flight: Flight<M>, digest: string | undefined): void {
     this.#byCode.delete(flight.code);
     if (digest !== undefined && this.#byDigest.get(digest) === flight) this.#byDigest.delete(digest);

@@ -1,32 +1,32 @@
-// Keeps live modules, and their code to recognise them. Never sees artifacts.
+// Keeps live modules, and their code to recognize them. Never sees artifacts.
 
 import QuickLRU from "quick-lru";
 import { CodeIndex } from "./code_index.ts";
 import type { Bytes } from "../platform/platform.ts";
 
-/** A module that is whole, and what it was made from. */
+/** A module and the code it was compiled from. */
 export interface Slot<M> {
   /** The module. */
   readonly module: M;
-  /** The code, a copy of ours. */
+  /** The code, our own copy. */
   readonly code: Bytes;
   /** SHA-256 of the code, hexadecimal. */
   readonly digest: string;
   /** Key of the entry. */
   readonly key: string;
-  /** Whoever made it must not write it down: who may still can. */
-  readonly isUnkept?: boolean;
+  /** Which lookups can still write its entry, if the one that compiled it must not, or could not without waiting. */
+  readonly unwritten?: "any" | "async";
 }
 
 /** Bounds of the memory tier. */
 export interface MemoryLimits {
-  /** Modules at the most. */
+  /** Most modules. */
   readonly maxEntries: number;
-  /** Sum of the lengths of their codes at the most, bytes. */
+  /** Most bytes of code. */
   readonly maxBytes: number;
 }
 
-/** Live modules, the least recently used going first. */
+/** Live modules. The least recently used are evicted first. */
 export class MemoryTier<M> {
   readonly #limits: MemoryLimits;
   readonly #index: CodeIndex<Slot<M>>;
@@ -36,15 +36,15 @@ export class MemoryTier<M> {
   #evictions = 0;
 
   /**
-   * Makes an empty tier.
+   * Creates an empty tier.
    *
    * @param limits Bounds; zero keeps nothing.
-   * @param equal Exact compare of equally long bytes.
+   * @param equal Compares bytes of the same length exactly.
    */
   constructor(limits: MemoryLimits, equal: (a: Uint8Array, b: Uint8Array) => boolean) {
     this.#limits = limits;
     this.#index = new CodeIndex(equal);
-    // quick-lru wants at least one; what is more than the limits allow is never set.
+    // quick-lru requires at least 1; `set` keeps the exact limits.
     this.#slots = new QuickLRU({ maxSize: Math.max(1, limits.maxEntries) });
   }
 
@@ -53,12 +53,12 @@ export class MemoryTier<M> {
     return this.#entries;
   }
 
-  /** Sum of the lengths of their codes. */
+  /** Bytes of their code. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Modules that had to go for others. */
+  /** Modules evicted to make room for others. */
   get evictions(): number {
     return this.#evictions;
   }
@@ -73,12 +73,12 @@ export class MemoryTier<M> {
     return this.#used(this.#index.find(view));
   }
 
-  /** Tells whether a module of this code may be there without being found by it. */
+  /** Whether a module of this code may be there without being found by it. */
   isCrowded(view: Uint8Array): boolean {
     return this.#index.isCrowded(view);
   }
 
-  /** Keeps a module, in the place of one of the same code. */
+  /** Keeps a module, replacing one of the same code. */
   set(slot: Slot<M>): void {
     this.delete(slot.digest);
     if (this.#limits.maxEntries === 0 || slot.code.length > this.#limits.maxBytes) return;
@@ -89,7 +89,7 @@ export class MemoryTier<M> {
     this.#bytes += slot.code.length;
   }
 
-  /** Forgets a module; tells whether it was there. */
+  /** Removes a module. Returns whether it was there. */
   delete(digest: string): boolean {
     const slot = this.#slots.peek(digest);
     if (!slot) return false;
@@ -100,13 +100,13 @@ export class MemoryTier<M> {
     return true;
   }
 
-  /** Forgets the module of an entry's key; tells whether it was there. Looks through all. */
+  /** Removes the module of an entry's key. Returns whether it was there. Searches all modules. */
   deleteKey(key: string): boolean {
     for (const [digest, slot] of this.#slots) if (slot.key === key) return this.delete(digest);
     return false;
   }
 
-  /** Forgets every module. */
+  /** Removes every module. */
   clear(): void {
     this.#slots.clear();
     this.#index.clear();
@@ -114,7 +114,7 @@ export class MemoryTier<M> {
     this.#bytes = 0;
   }
 
-  /** quick-lru leaves a young entry in its place when it is read; set anew, it is the youngest. */
+  /** quick-lru does not move a young entry when it is read; setting it again does. */
   #used(slot: Slot<M> | undefined): Slot<M> | undefined {
     if (slot) {
       this.#slots.delete(slot.digest);
@@ -123,7 +123,10 @@ export class MemoryTier<M> {
     return slot;
   }
 
-  /** quick-lru keeps up to twice its size and knows no bytes: the limits are made exact before anything is added. */
+  /**
+   * quick-lru keeps up to twice its size and does not count bytes: the exact limits are enforced before anything is
+   * added.
+   */
   #makeRoom(bytes: number): void {
     for (const [digest] of this.#slots.entriesAscending()) {
       if (this.#entries < this.#limits.maxEntries && this.#bytes + bytes <= this.#limits.maxBytes) return;

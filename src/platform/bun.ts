@@ -38,7 +38,7 @@ export function bunPlatform(): Platform {
   return {
     ...webPlatform,
     name: "bun",
-    // Nobody terminates the main thread without the process.
+    // The main thread ends only with the process.
     files: nodeFiles(flock(load), isMainThread ? undefined : holdBy(file, (...given) => calls!.flock(...given))),
     // 0.2 ms to the first digest where node:crypto takes 10 ms (bench/sha256_bench.ts).
     sha256: nativeSha256((bytes) => CryptoHasher.hash("sha256", bytes)),
@@ -57,8 +57,8 @@ function loadCalls(library: string, errnoName: string): LockCalls {
 }
 
 /**
- * Has a writer of Bun's hold a locked file. When a worker is terminated, Bun closes nothing that `node:fs` opened, so that a
- * lock would be held until the process ends; but it closes its writers (seen on 1.4.5).
+ * Lets one of Bun's writers hold a locked file. When a worker is terminated, Bun closes its writers, but no file that
+ * `node:fs` opened: a lock would be held until the process ends (seen on 1.4.5).
  */
 function holdBy(file: BunGlobal["file"], flock: LockCalls["flock"]): HoldDescriptor {
   return (descriptor) => {
@@ -67,7 +67,7 @@ function holdBy(file: BunGlobal["file"], flock: LockCalls["flock"]): HoldDescrip
     if (duplicate) closeSync(descriptor);
     return {
       release() {
-        // Not by closing it alone: a writer closes its file some time later.
+        // Closing is not enough: a writer closes its file some time later.
         flock(duplicate?.descriptor ?? descriptor, GIVE_BACK);
         if (duplicate) duplicate.close();
         else closeSync(descriptor);
@@ -77,10 +77,10 @@ function holdBy(file: BunGlobal["file"], flock: LockCalls["flock"]): HoldDescrip
 }
 
 /**
- * Duplicates the descriptor of a locked file into a writer, which does not tell the number of its own: it is the lowest that
- * is free, and a file that is locked can be locked again only by a duplicate.
+ * Duplicates the descriptor of a locked file into a writer. The writer does not show its descriptor: it is the lowest
+ * free one, and it is the duplicate if it can lock the locked file again.
  *
- * @returns `undefined` where another thread took that number meanwhile.
+ * @returns `undefined` if another thread took that number meanwhile.
  */
 function duplicated(
   file: BunGlobal["file"],
@@ -97,7 +97,7 @@ function duplicated(
     const isSame = found.dev === wanted.dev && found.ino === wanted.ino && flock(descriptor, TAKE) === 0;
     if (isSame) return { descriptor, close: end.bind(writer) };
   } catch {
-    // No descriptor is left, or that one is not even open.
+    // No descriptor is left, or that one is not open.
   }
   writer?.end();
 }

@@ -1,57 +1,57 @@
-// Steps made of several calls, written once over the few calls that every runtime has: whole files, and directories with
-// those above them.
+// Steps made of several calls, written once over the few calls that every runtime has: reading and writing whole files,
+// creating directories with their parents.
 
-import { compose, type Effect, forEach, immediate, map, type Operation, perform } from "../effect.ts";
+import { compose, type Effect, forEach, immediate, limiter, map, type Operation, perform } from "../effect.ts";
 import { systemCode } from "../errors.ts";
 import type { Bytes, FileInfo, Files, Lock } from "./platform.ts";
 import { exposureOf, locate, type Owned, type TrustCalls } from "./trust.ts";
 
-/** What the system says of a file. */
+/** The system's information about a file. */
 export interface FileStat extends Omit<FileInfo, "name">, Owned {
-  /** A regular file, no link. */
+  /** Whether it is a regular file, not a link. */
   readonly isFile: boolean;
-  /** A directory, no link. */
+  /** Whether it is a directory, not a link. */
   readonly isDirectory: boolean;
+  /** Inode number; Deno has none on Windows. */
+  readonly inode: number | null;
 }
 
 /** An open file. */
 export interface Handle {
-  /** What the system says of it. */
+  /** The system's information about it. */
   readonly stat: Effect<FileStat>;
-  /** Gives the file back to the system. */
+  /** Closes the file. */
   readonly close: Effect<void>;
   /** Sets permission bits. */
   chmod(mode: number): Effect<void>;
-  /** Reads on into a buffer; gives how many bytes it read, 0 or less at the end. */
+  /** Reads on into a buffer. Returns the number of bytes read, 0 or less at the end. */
   read(into: Bytes): Effect<number>;
-  /** Writes on; gives how many of the bytes it wrote. */
+  /** Writes on. Returns the number of bytes written. */
   write(bytes: Uint8Array): Effect<number>;
 }
 
-/** The calls that a runtime has to bring. None opens a link, or waits for who may be at the other end of a pipe. */
+/** Calls that a runtime must provide. None follows a link, or waits for the other end of a pipe. */
 export interface Calls extends TrustCalls {
   /** Opens a file for reading. */
   open(path: string): Effect<Handle>;
-  /** Opens a file for adding to its end, and for reading from its start. */
-  openToAppend(path: string): Effect<Handle>;
   /** Creates a file that must not exist yet, for writing, with mode 0600 less the umask. */
   create(path: string): Effect<Handle>;
-  /** Makes one directory, with mode 0700 less the umask. */
+  /** Creates one directory, with mode 0700 less the umask. */
   mkdir(path: string): Effect<void>;
   /** Sets the permission bits of a directory. */
   chmod(path: string, mode: number): Effect<void>;
-  /** What the system says of a path; of a link itself unless `follow`. */
+  /** The system's information about a path; about a link itself unless `follow`. */
   stat(path: string, follow: boolean): Effect<FileStat>;
   /** Names in a directory. */
   list(path: string): Effect<string[]>;
-  /** Locks a file that must exist; absent where the runtime cannot. */
+  /** Locks a file that must exist; absent if the runtime cannot. */
   lock?(path: string): Lock | undefined;
 }
 
-/** How much one call reads or writes, at most, bytes: Node refuses more than 2 GiB. */
+/** Most bytes that one call reads or writes: Node rejects more than 2 GiB. */
 const MAX_CALL_BYTES = 1024 * 1024 * 1024;
 
-/** Files that are open at a time, at most: many cold lookups at once must not take all that a process may have. */
+/** Most files open at a time: many cold lookups at once must not use up the process's descriptors. */
 const MAX_OPEN_FILES = 16;
 
 /** The composed effects of a platform. */
@@ -59,9 +59,14 @@ export function composed(
   calls: Calls,
 ): Pick<
   Files,
-  "read" | "create" | "append" | "makeDirectory" | "list" | "listFiles" | "exposure" | "locate" | "tryLock"
+  "read" | "create" | "makeDirectory" | "list" | "listFiles" | "identify" | "exposure" | "locate" | "tryLock"
 > {
-  const limited = limit(MAX_OPEN_FILES);
+  const enter = limiter(MAX_OPEN_FILES);
+  // Only one synchronous run is under way at a time.
+  const limited = <T>(name: string, operation: () => Operation<T>): Effect<T> => {
+    const { sync, async } = compose(name, operation);
+    return { name, sync, async: () => enter(async) };
+  };
   const create: Files["create"] = (path, parts) =>
     limited("create", () =>
       using(calls.create(path), function* (handle) {
@@ -79,41 +84,19 @@ export function composed(
           return { head, body: yield* fill(handle, length), size, modifiedMs };
         })),
     create,
-    append: (path, bytes, limit) =>
-      limited("append", () =>
-        using(calls.openToAppend(path), function* (handle) {
-          // In one call: the system lets nothing in between.
-          if ((yield* perform(handle.write(bytes))) !== bytes.length) throw fault("EIO", "it was written in part");
-          const { size } = checkRegular(yield* perform(handle.stat));
-          return yield* fill(handle, Math.min(size, limit));
-        })),
     makeDirectory: (path, below) => compose("makeDirectory", () => makeTree(calls, path, below)),
     list: calls.list,
     listFiles: (path, names) => compose("listFiles", () => listFiles(calls, path, names)),
+    identify: (path) =>
+      map(calls.stat(path, true), ({ inode, isFile, modifiedMs, size }) => ({
+        identity: [size, modifiedMs, inode].join(),
+        isFile,
+        modifiedMs,
+        size,
+      })),
     exposure: (path) => map(calls.stat(path, false), (stat) => exposureOf(stat, calls)),
     locate: (path) => compose("locate", () => locate(calls, path)),
     ...(calls.lock ? { tryLock: (path) => compose("tryLock", () => takeLock(calls.lock!, create, path)) } : {}),
-  };
-}
-
-/** Lets so many asynchronous operations go on at a time; a synchronous one is alone by nature. */
-function limit(most: number): <T>(name: string, operation: () => Operation<T>) => Effect<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return (name, operation) => {
-    const whole = compose(name, operation);
-    const async = async () => {
-      if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-      else running++;
-      try {
-        return await whole.async();
-      } finally {
-        const next = waiting.shift();
-        if (next) next();
-        else running--;
-      }
-    };
-    return { ...whole, async };
   };
 }
 
@@ -126,7 +109,7 @@ function* using<T>(opening: Effect<Handle>, body: (handle: Handle) => Operation<
   }
 }
 
-/** Refuses what is no regular file, with the code that says what it is. */
+/** Rejects anything but a regular file, with the code that says what it is. */
 export function checkRegular(stat: FileStat): FileStat {
   if (stat.isFile) return stat;
   if (stat.isLink) throw fault("ELOOP", "it is a link");
@@ -144,7 +127,7 @@ function* fill(handle: Handle, length: number): Operation<Bytes> {
   return bytes;
 }
 
-/** What one call reads or writes; most often that is all, and the bytes themselves. */
+/** The bytes that one call reads or writes: usually all of them, as they are. */
 function callPart<T extends Uint8Array>(bytes: T, from: number): T {
   if (from === 0 && bytes.length <= MAX_CALL_BYTES) return bytes;
   return bytes.subarray(from, from + MAX_CALL_BYTES) as T;
@@ -154,7 +137,7 @@ function allocate(length: number): Bytes {
   try {
     return new Uint8Array(length);
   } catch {
-    // Whatever the engine says to it: there is no such buffer.
+    // Whatever the engine's error: there is no buffer of that size.
     throw fault("EFBIG", `there is no memory for ${length} bytes`);
   }
 }
@@ -164,36 +147,36 @@ function* writeParts(handle: Handle, parts: readonly Uint8Array[]): Operation<vo
     let written = 0;
     while (written < part.length) {
       const count = yield* perform(handle.write(callPart(part, written)));
-      // To try again would be to try for ever.
+      // Trying again would never end.
       if (count <= 0) throw fault("EIO", "nothing could be written");
       written += count;
     }
   }
 }
 
-/** Gives back what the umask took, if anything: to change a mode by path is to change that of whatever is there by now. */
+/** Restores what the umask took away, if anything. Only then: a change by path affects whatever is there by now. */
 function* setMode(stat: Effect<FileStat>, mode: number, chmod: (mode: number) => Effect<void>): Operation<void> {
   try {
     if (((yield* perform(stat)).mode & 0o777) !== mode) yield* perform(chmod(mode));
   } catch {
-    // Whatever it is: some file systems have no modes, and an umask only ever narrows them.
+    // Any error: some file systems have no modes, and a umask only narrows them.
   }
 }
 
 /**
- * Makes a directory and those above it. Not by the runtimes' own recursive call: where the system says ENOENT although
- * the parent is there, as below /proc, Node's never ends (seen on 22, 24 and 26).
+ * Creates a directory and those above it. Not by the runtimes' own recursive call: if the system reports ENOENT
+ * although the parent exists, as below /proc, Node's never ends (seen on 22, 24 and 26).
  */
 function* makeTree(calls: Calls, path: string, below = ""): Operation<void> {
   if (yield* made(calls, path)) return;
   const end = path.lastIndexOf("/");
   if (end > below.length) yield* makeTree(calls, path.slice(0, end), below);
-  // Twice: what is above it may be removed meanwhile, and made again by others.
+  // Twice: folders above may be removed meanwhile, and created again by others.
   const isMade = (yield* made(calls, path)) || (yield* made(calls, path));
   if (!isMade) throw fault("ENOENT", "it has no parent");
 }
 
-/** Makes one directory; gives `false` where it has no parent. */
+/** Creates one directory. Returns `false` if its parent is missing. */
 function* made(calls: Calls, path: string): Operation<boolean> {
   try {
     yield* perform(calls.mkdir(path));
@@ -236,7 +219,7 @@ function* listFiles(calls: Calls, path: string, names: RegExp): Operation<FileIn
   return found.flat();
 }
 
-/** None where it is gone already, or is no file. */
+/** Nothing if it is gone already, or not a file. */
 function* infoOf(calls: Calls, path: string, name: string): Operation<FileInfo[]> {
   try {
     const { isFile, size, modifiedMs, changedMs } = yield* perform(calls.stat(`${path}/${name}`, false));

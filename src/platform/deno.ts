@@ -1,8 +1,8 @@
-// Deno: files and locks by its own API, so that nothing of `node:` has to load. Never prompts for a permission.
+// Deno: files and locks by its own API, so that no `node:` module has to load. Never prompts for a permission.
 
 import { compose, type Effect, immediate, map, type Operation, perform, runSync } from "../effect.ts";
 import { crypto } from "./globals.ts";
-import type { Bytes, FileIdentity, Files, Lock, Platform } from "./platform.ts";
+import type { Bytes, Files, Lock, Platform } from "./platform.ts";
 import { nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
 import { pathOf } from "./file_url.ts";
 import { checkRegular, composed, type FileStat, type Handle } from "./composed.ts";
@@ -12,7 +12,7 @@ export function denoPlatform(): Platform {
   return { ...webPlatform, name: "deno", files: denoFiles, sha256, hmacSha256 };
 }
 
-/** Web Crypto where there is time: `node:crypto` is no faster once loaded, and takes 30 ms to load. */
+/** Web Crypto in asynchronous runs: `node:crypto` is no faster once loaded, and takes 30 ms to load. */
 function sha256(bytes: Bytes): Effect<Bytes> {
   return { name: "sha256", sync: () => nodeSha256(bytes), async: () => subtleSha256(bytes) };
 }
@@ -21,7 +21,7 @@ function nodeSha256(bytes: Bytes): Bytes {
   return new Uint8Array(nodeCrypto().createHash("sha256").update(bytes).digest());
 }
 
-/** Web Crypto where there is time, as above. */
+/** Web Crypto in asynchronous runs, as above. */
 function hmacSha256(key: Bytes | CryptoKey, bytes: Bytes): Effect<Bytes> {
   const { async } = webPlatform.hmacSha256(key, bytes);
   const { sync } = nativeHmacSha256((key, bytes) => nodeCrypto().createHmac("sha256", key).update(bytes).digest())(
@@ -40,11 +40,19 @@ function nodeCrypto(): typeof import("node:crypto") {
 
 const denoFiles: Files = {
   resolve,
-  access: (path) => ({ read: isGranted("read", path), write: isGranted("write", path) }),
+  // Each permission is asked for only once: a query takes 10 µs.
+  access: (path) => ({
+    get read() {
+      return isGranted("read", path);
+    },
+    get write() {
+      return isGranted("write", path);
+    },
+  }),
   temporaryName: () => `${Deno.pid}-${crypto.randomUUID()}`,
   ...composed({
-    open: (path) => map(openFile(path, { read: true }), ({ file, info }) => handle(file, path, info)),
-    openToAppend: (path) => map(openFile(path, { read: true, append: true }), ({ file }) => appending(file, path)),
+    open: (path) =>
+      map(compose("open", () => openRegular(path, { read: true })), ({ file, info }) => handle(file, path, info)),
     create: (path) => map(open(path, { write: true, createNew: true, mode: 0o600 }), (file) => handle(file, path)),
     mkdir: (path) =>
       both("mkdir", () => Deno.mkdirSync(path, { mode: 0o700 }), () => Deno.mkdir(path, { mode: 0o700 })),
@@ -63,9 +71,8 @@ const denoFiles: Files = {
   }),
   rename: (from, to) => both("rename", () => Deno.renameSync(from, to), () => Deno.rename(from, to)),
   remove,
-  // Deno's own remove takes both: what is removed here was listed as a directory.
+  // Deno's `remove` takes files and directories: what is removed here was listed as a directory.
   removeDirectory: remove,
-  identify: (path) => map(both("stat", () => Deno.statSync(path), () => Deno.stat(path)), identityOf),
   readWhole: (path) => both("read", () => Deno.readFileSync(path), () => Deno.readFile(path)),
   touch: (path, modifiedMs) => {
     const at = new Date(modifiedMs);
@@ -82,11 +89,11 @@ function resolve(directory: string | URL): string {
   const given = pathOf(directory, isWindows);
   const path = isWindows ? given.replaceAll("\\", "/") : given;
   const isAbsolute = isWindows ? /^([a-z]:)?\//i.test(path) : path.startsWith("/");
-  // Without permission to know the working directory the path stays relative to it: a later chdir then moves the cache.
+  // Without permission to read the working directory the path stays relative: a later chdir then moves the cache.
   return normal(isAbsolute || !isGranted("read", ".") ? path : `${Deno.cwd().replaceAll("\\", "/")}/${path}`);
 }
 
-/** Without `.`, `..`, empty parts and a slash at the end, so that one directory has one name. */
+/** Removes `.`, `..`, empty parts and a trailing slash, so that one directory has one name. */
 function normal(path: string): string {
   const parts: string[] = [];
   for (const part of path.split("/")) {
@@ -97,7 +104,10 @@ function normal(path: string): string {
     parts.join("/");
 }
 
-/** Asks without a prompt: on a terminal, using what is not granted would stop the program with a question. */
+/**
+ * Queries a permission without a prompt: on a terminal, using what is not granted would stop the program with a
+ * question.
+ */
 function isGranted(name: "read" | "write", path?: string): boolean {
   return Deno.permissions.querySync({ name, path }).state === "granted";
 }
@@ -111,15 +121,11 @@ function stat(path: string, follow: boolean): Effect<FileStat> {
   return map(both("stat", () => sync(path), () => async(path)), statOf);
 }
 
-function statOf({ isFile, isDirectory, isSymlink: isLink, size, mtime, ctime, uid, mode }: Deno.FileInfo): FileStat {
+function statOf(info: Deno.FileInfo): FileStat {
+  const { ctime, ino: inode, isDirectory, isFile, isSymlink: isLink, mode, mtime, size, uid } = info;
   const modifiedMs = mtime?.getTime() ?? 0;
   const times = { modifiedMs, changedMs: ctime?.getTime() ?? modifiedMs };
-  return { isFile, isDirectory, isLink, size, ...times, uid: uid ?? 0, mode: mode ?? 0 };
-}
-
-function identityOf({ ino, isFile, mtime, size }: Deno.FileInfo): FileIdentity {
-  const modifiedMs = mtime?.getTime() ?? 0;
-  return { identity: [size, modifiedMs, ino].join(), isFile, modifiedMs, size };
+  return { isFile, isDirectory, isLink, inode, size, ...times, uid: uid ?? 0, mode: mode ?? 0 };
 }
 
 function userId(): number | undefined {
@@ -141,8 +147,8 @@ function chmod(path: string, mode: number): Effect<void> {
 const MAX_REPLACEMENTS = 5;
 
 /**
- * Opens what is a file, no link. Deno cannot be told to refuse links: the path is looked at before, and what was opened
- * must be what was found there. Where a writer replaced it meanwhile, it is done again.
+ * Opens a file that is not a link. Deno cannot refuse links: the path is inspected first, and the open file must be
+ * what was found there. If a writer has replaced it meanwhile, tries again.
  */
 function* openRegular(
   path: string,
@@ -165,29 +171,19 @@ function* openRegular(
 }
 
 /**
- * What the system says of an open file. Deno asks for permission to the path that links above it lead to, and would prompt:
- * where that is not granted, the path is looked at once more.
+ * The system's information about an open file. Deno requires permission for the real path, and would prompt. Without
+ * it, the path is inspected once more.
  */
 function infoOf(file: Deno.FsFile, path: string): Deno.FileInfo {
   const mayAsk = isGranted("read") || isGranted("read", Deno.realPathSync(path));
   return mayAsk ? file.statSync() : Deno.lstatSync(path);
 }
 
-function openFile(path: string, options: Deno.OpenOptions): Effect<{ file: Deno.FsFile; info: Deno.FileInfo }> {
-  return compose("open", () => openRegular(path, options));
-}
-
-/** To append moves where it is read from. */
-function appending(file: Deno.FsFile, path: string): Handle {
-  const { stat, ...rest } = handle(file, path);
-  return { ...rest, stat: map(stat, (stat) => (file.seekSync(0, Deno.SeekMode.Start), stat)) };
-}
-
-/** @param info What the system said of the file just now. */
+/** @param info The system's information about the file, just read. */
 function handle(file: Deno.FsFile, path: string, info?: Deno.FileInfo): Handle {
   return {
     stat: immediate("stat", () => statOf(info ?? infoOf(file, path))),
-    // There is no call for an open file; it is made only where the umask took what the owner needs.
+    // There is no call for an open file. Made only if the umask took away what the owner needs.
     chmod: (mode) => chmod(path, mode),
     read: (into) => both("read", () => file.readSync(into) ?? 0, async () => await file.read(into) ?? 0),
     write: (bytes) => {
@@ -199,8 +195,8 @@ function handle(file: Deno.FsFile, path: string, info?: Deno.FileInfo): Handle {
 }
 
 /**
- * The disk is full; or files must not grow larger (`ulimit -f`), and then the next write would end the process, for Deno
- * leaves SIGXFSZ as it is.
+ * The disk is full, or files must not grow larger (`ulimit -f`). In the second case the next write would end the
+ * process, because Deno does not handle SIGXFSZ.
  */
 function writtenInPart(): never {
   throw Object.assign(new Error("there was room for a part of it"), { code: "ENOSPC" });

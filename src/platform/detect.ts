@@ -1,4 +1,4 @@
-// The single runtime test. Bun and Deno both claim to be Node by `process.version`; only their own globals tell.
+// Which platform this is. Bun and Deno both claim to be Node by `process.version`; only their own globals tell.
 
 import { bunPlatform } from "./bun.ts";
 import { denoPlatform } from "./deno.ts";
@@ -6,7 +6,7 @@ import { nodePlatform } from "./node.ts";
 import type { Platform } from "./platform.ts";
 import { webPlatform } from "./web.ts";
 
-/** The globals that tell runtimes apart. */
+/** Globals that tell runtimes apart. */
 export interface RuntimeGlobals {
   /** Of Deno. */
   Deno?: { version?: { deno?: string } };
@@ -17,12 +17,12 @@ export interface RuntimeGlobals {
 }
 
 /**
- * Finds the platform of this runtime; the one without files where it is none of those known.
+ * Finds the platform of this runtime; an unknown runtime gets the one without files.
  *
  * @param globals Where to look.
  */
 export function detectPlatform(globals: RuntimeGlobals = globalThis as RuntimeGlobals): Platform {
-  // One after another: to touch `process` takes Deno 20 ms.
+  // One after another: touching `process` takes Deno 20 ms.
   if (globals.Deno?.version?.deno) return denoPlatform();
   if (globals.Bun?.version) return bunPlatform();
   const { process } = globals;

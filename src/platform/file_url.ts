@@ -1,20 +1,21 @@
-// What a `file:` URL names on this machine: as Node's fileURLToPath has it, on every runtime. Loads nothing: on Deno
-// `node:url` would cost 20 ms.
+// Paths of `file:` URLs, on every runtime as Node's fileURLToPath gives them. Loads nothing: on Deno `node:url` would
+// cost 20 ms.
 
 /**
- * Path of what a caller named.
+ * Path of a path or `file:` URL.
  *
  * @param given A path, or a `file:` URL.
- * @param isWindows Paths have drives and hosts.
- * @returns The path; with `/` between its parts where a URL was given.
- * @throws {TypeError} When it names nothing on this machine: a URL of another scheme or, but on Windows, of another host;
- * with a separator that is encoded, or a `%` that encodes nothing; a text that is a URL, or has NUL or half a character.
+ * @param isWindows Whether paths have drives and hosts.
+ * @returns The path; that of a URL has `/` between its parts.
+ * @throws {TypeError} When it cannot be a path of this machine: a URL of another scheme or, except on Windows, of
+ * another host; an encoded separator, or a `%` that encodes nothing; a text that is a URL, contains NUL, or is not
+ * well-formed Unicode.
  */
 export function pathOf(given: string | URL, isWindows: boolean): string {
   const path = given instanceof URL ? pathOfUrl(given, isWindows) : given;
   const wrong = path.includes("\0")
     ? "it has a NUL character"
-    // All such characters become one on the disk: different names would be the same file.
+    // On the disk all such characters become the same one: different names would be one file.
     : !path.isWellFormed()
     ? "it is not well-formed Unicode"
     : !(given instanceof URL) && /^file:\/\//i.test(path)

@@ -1,4 +1,4 @@
-// flock(2) by foreign function interface: what it takes and what its answers mean. How C is called differs by runtime.
+// flock(2) by foreign function interface: its arguments and results. How C is called differs by runtime.
 
 import { builtin, nodeProcess } from "./node_builtins.ts";
 import type { LockDescriptor } from "./node_files.ts";
@@ -27,7 +27,7 @@ export interface LockCalls {
 /**
  * Locks by flock(2), exclusively and without waiting.
  *
- * @param load Finds the C functions in a library; called at the first lock, throws where the library is not there.
+ * @param load Finds the C functions in a library. Called at the first lock; throws if the library is missing.
  * @returns `undefined` on Windows, which has no flock.
  */
 export function flock(load: (library: string, errnoName: string) => LockCalls): LockDescriptor | undefined {
@@ -46,8 +46,9 @@ export function flock(load: (library: string, errnoName: string) => LockCalls): 
 }
 
 /**
- * Tells whether the file system has locks, where errno does not: nobody locks the directory but by this, so that it is
- * only refused where all locks are. To take every refusal for a held lock would be to wait for nothing.
+ * Whether the file system has locks, for runtimes that cannot read errno. Nobody else locks the directory, so this is
+ * refused only if all locks are. Without the test every refusal would look like a held lock, and lookups would wait for
+ * nothing.
  */
 function canLockIn(directory: string, calls: LockCalls): boolean {
   const { closeSync, openSync } = builtin("node:fs");
@@ -64,7 +65,7 @@ function loadFirst(load: (library: string, errnoName: string) => LockCalls, os: 
   try {
     return load("libc.so.6", "__errno_location");
   } catch {
-    // No glibc: musl names its library by architecture.
+    // Without glibc: musl names its library by architecture.
     return load(`libc.musl-${arch === "arm64" ? "aarch64" : "x86_64"}.so.1`, "__errno_location");
   }
 }

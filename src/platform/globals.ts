@@ -1,5 +1,5 @@
-// The runtime's timers, clocks and text coders, as they were when this library was loaded: test runners put fakes in the
-// place of the globals, which stand still, and a lookup that waits on one would never end. Knows no cache.
+// The runtime's timers, clocks and text coders, as they were when this library was loaded. Test runners replace the
+// globals with fakes that stand still: a lookup waiting on one would never end. Knows no cache.
 
 interface Own {
   setTimeout(callback: () => void, delayMs: number): unknown;
@@ -10,7 +10,6 @@ type Coders = Pick<typeof globalThis, "TextEncoder" | "TextDecoder">;
 
 interface Runtime extends Own, Coders {
   Deno?: unknown;
-  crypto?: Crypto;
   process?: {
     getBuiltinModule?(name: "node:timers"): Own;
     getBuiltinModule?(name: "node:util"): Coders;
@@ -20,19 +19,45 @@ interface Runtime extends Own, Coders {
 
 const runtime = globalThis as unknown as Runtime;
 
-/** Deno has nothing behind its globals, and takes 20 ms to touch `process`. */
+/** Not on Deno, which has no such modules, and takes 20 ms to touch `process`. */
 const process = runtime.Deno ? undefined : runtime.process;
 
-/** Jest and Vitest give each test file globals of its own, fakes or jsdom's perhaps; these modules stay Node's own. */
-const { setTimeout, clearTimeout } = process?.getBuiltinModule?.("node:timers") ?? runtime;
+/**
+ * Returns a function that reads a global when it is needed, as it is now. Some are created when they are first read,
+ * which takes Deno 13 ms for its timers, and Node 3 ms for Web Crypto.
+ */
+function lazily<T>(name: string): () => T {
+  const { get, value } = Object.getOwnPropertyDescriptor(globalThis, name) ??
+    { value: (globalThis as Record<string, unknown>)[name] };
+  return get ? () => get.call(globalThis) : () => value;
+}
 
-/** Fakes take the place of the class, but of a method of the one object. */
+/** Jest and Vitest give each test file its own globals, perhaps fakes or jsdom's. Built-in modules stay Node's own. */
+const timers = process?.getBuiltinModule?.("node:timers");
+const { setTimeout, clearTimeout } = timers ?? {};
+const [globalSetTimeout, globalClearTimeout] = [
+  lazily<Own["setTimeout"]>("setTimeout"),
+  lazily<Own["clearTimeout"]>("clearTimeout"),
+];
+
+/** Fakes replace `Date` itself, but only a method of `performance`. */
 const { Date, performance } = globalThis;
 
-/** Web Crypto. jsdom has a part of it. */
-export const crypto: Crypto = runtime.crypto?.subtle
-  ? runtime.crypto
-  : process?.getBuiltinModule?.("node:crypto").webcrypto ?? runtime.crypto!;
+const globalCrypto = lazily<Crypto | undefined>("crypto");
+
+/** jsdom has a part of it. */
+function webCrypto(): Crypto {
+  const own = globalCrypto();
+  return own?.subtle ? own : process?.getBuiltinModule?.("node:crypto").webcrypto ?? own!;
+}
+
+/** Web Crypto. */
+export const crypto: Pick<Crypto, "subtle" | "randomUUID"> = {
+  get subtle() {
+    return webCrypto().subtle;
+  },
+  randomUUID: () => webCrypto().randomUUID(),
+};
 
 const { now: performanceNow } = performance;
 
@@ -48,18 +73,18 @@ export function now(): number {
 
 /** A timer that was set. */
 export interface Timer {
-  /** Lets the process end before it; absent where the runtime has no such thing. */
+  /** Lets the process end before it; absent if the runtime has no such method. */
   unref?(): void;
 }
 
 /** `setTimeout`. */
 export function setTimer(callback: () => void, delayMs: number): Timer {
-  return setTimeout(callback, delayMs) as Timer;
+  return (setTimeout ?? globalSetTimeout())(callback, delayMs) as Timer;
 }
 
 /** `clearTimeout`. */
 export function clearTimer(timer: Timer): void {
-  clearTimeout(timer);
+  (clearTimeout ?? globalClearTimeout())(timer);
 }
 
 /** jsdom, in which Jest can run programs, has no text coders. */

@@ -21,7 +21,7 @@ export function nodePlatform(): Platform {
     ...webPlatform,
     name: "node",
     files: nodeFiles(canCallC ? flock(loadCalls) : undefined),
-    sha256: nativeSha256((bytes) => nodeCrypto().createHash("sha256").update(bytes).digest()),
+    sha256: nativeSha256((bytes) => nodeCrypto().hash("sha256", bytes, "buffer")),
     hasher: () => nativeHasher(nodeCrypto().createHash("sha256")),
     hmacSha256: nativeHmacSha256((key, bytes) => nodeCrypto().createHmac("sha256", key).update(bytes).digest()),
   };

@@ -1,4 +1,4 @@
-// What this library uses of Node, by its types: the `process` global and the built-in modules.
+// The parts of Node that this library uses: the `process` global and built-in modules. Types, and how they are loaded.
 
 import type * as NodeChildProcess from "node:child_process";
 import type * as NodeFs from "node:fs";
@@ -29,7 +29,7 @@ export interface Builtins {
   "node:vm": typeof NodeVm;
 }
 
-/** What is used of the `process` global. */
+/** The used part of the `process` global. */
 export interface NodeProcess {
   /** Architecture of the processor. */
   readonly arch: string;
@@ -43,17 +43,17 @@ export interface NodeProcess {
   readonly execArgv: readonly string[];
   /** Path of the runtime. */
   readonly execPath: string;
-  /** Number of the user whose rights count; absent on Windows. */
+  /** Effective user id; absent on Windows. */
   readonly geteuid?: () => number;
-  /** Number of the process. */
+  /** Id of the process. */
   readonly pid: number;
   /** Operating system. */
   readonly platform: string;
-  /** Node's permission model, where it is switched on. */
+  /** Node's permission model, if it is on. */
   readonly permission?: { has(scope: string, reference?: string): boolean };
   /** Versions of Node, V8 and the rest. */
   readonly versions: Readonly<Record<string, string | undefined>>;
-  /** Warns. */
+  /** Emits a warning. */
   emitWarning: (...given: unknown[]) => void;
   /** Time of the processors that the process used, µs. */
   cpuUsage(): { user: number; system: number };
@@ -63,7 +63,7 @@ export interface NodeProcess {
   kill(pid: number, signal: string): void;
   /** Loads a built-in module synchronously. */
   getBuiltinModule(name: string): unknown;
-  /** Calls when the process ends. */
+  /** Registers a callback for the end of the process. */
   on(event: "exit", listener: () => void): void;
 }
 

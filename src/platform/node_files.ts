@@ -4,11 +4,11 @@ import type * as NodeFs from "node:fs";
 import { type Effect, map } from "../effect.ts";
 import { builtin, nodeProcess } from "./node_builtins.ts";
 import { crypto } from "./globals.ts";
-import type { Access, FileIdentity, Files, Lock } from "./platform.ts";
+import type { Access, Files, Lock } from "./platform.ts";
 import { pathOf } from "./file_url.ts";
 import { composed, type FileStat, type Handle } from "./composed.ts";
 
-/** Locks an open file of that path: `true` taken, `false` held elsewhere; throws where it cannot lock at all. */
+/** Locks an open file of that path: `true` if taken, `false` if held elsewhere. Throws if it cannot lock at all. */
 export type LockDescriptor = (descriptor: number, path: string) => boolean;
 
 /** Takes over an open file that is locked. */
@@ -17,8 +17,8 @@ export type HoldDescriptor = (descriptor: number) => Lock;
 /**
  * Files of Node and Bun.
  *
- * @param lockDescriptor How to lock, or `undefined` where the runtime cannot.
- * @param holdDescriptor How to keep a lock, where it is not enough to keep the file open.
+ * @param lockDescriptor Locks a file; `undefined` if the runtime cannot.
+ * @param holdDescriptor Keeps a lock, if keeping the file open is not enough.
  */
 export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldDescriptor = holdOpen): Files {
   return {
@@ -27,7 +27,6 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
     temporaryName: () => `${nodeProcess().pid}-${crypto.randomUUID()}`,
     ...composed({
       open: (path) => open(path, flags("O_RDONLY")),
-      openToAppend: (path) => open(path, flags("O_RDWR", "O_APPEND")),
       create: (path) => open(path, flags("O_WRONLY", "O_CREAT", "O_EXCL")),
       mkdir: (path) => call("mkdir", path, 0o700),
       chmod: (path, mode) => call("chmod", path, mode),
@@ -41,7 +40,6 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
     rename: (from, to) => call("rename", from, to),
     remove: (path) => call("unlink", path),
     removeDirectory: (path) => call("rmdir", path),
-    identify: (path) => map(call<NodeFs.Stats>("stat", path), identityOf),
     readWhole: (path) => map(call<Uint8Array>("readFile", path), (bytes) => new Uint8Array(bytes)),
     touch: (path, modifiedMs) => call("lutimes", path, modifiedMs / 1000, modifiedMs / 1000),
   };
@@ -50,7 +48,7 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
 function resolve(directory: string | URL): string {
   const isWindows = nodeProcess().platform === "win32";
   const path = pathOf(directory, isWindows);
-  // Absolute and normal already: nothing to load.
+  // Already absolute and normalized: nothing to load.
   if (!isWindows && /^(\/(?!\.{0,2}(\/|$))[^/]+)+$/.test(path)) return path;
   const absolute = builtin("node:path").resolve(path);
   return isWindows ? absolute.replaceAll("\\", "/") : absolute;
@@ -96,7 +94,7 @@ function call<T>(name: Call, ...given: unknown[]): Effect<T> {
   };
 }
 
-/** By the system's own call: the other one looks at each part of the path by itself. */
+/** The system's own call; the other one inspects each part of the path itself. */
 function realPath(path: string): Effect<string> {
   const { realpath, realpathSync } = builtin("node:fs");
   return {
@@ -107,7 +105,7 @@ function realPath(path: string): Effect<string> {
   };
 }
 
-/** Flags of open(2) by name, where the system has them; never through a link, nor waiting at a pipe. */
+/** Flags of open(2) by name, if the system has them: never follows a link, never waits at a pipe. */
 function flags(...names: (keyof typeof NodeFs.constants)[]): number {
   const { constants } = builtin("node:fs");
   return [...names, "O_NOFOLLOW" as const, "O_NONBLOCK" as const].reduce(
@@ -133,14 +131,9 @@ function handle(descriptor: number): Handle {
 }
 
 function statOf(stat: NodeFs.Stats): FileStat {
-  const { size, mode, mtimeMs: modifiedMs, ctimeMs: changedMs, uid } = stat;
+  const { ctimeMs: changedMs, ino: inode, mode, mtimeMs: modifiedMs, size, uid } = stat;
   const kind = { isFile: stat.isFile(), isDirectory: stat.isDirectory(), isLink: stat.isSymbolicLink() };
-  return { ...kind, size, mode, modifiedMs, changedMs, uid };
-}
-
-function identityOf(stat: NodeFs.Stats): FileIdentity {
-  const { ino, mtimeMs: modifiedMs, size } = stat;
-  return { identity: [size, modifiedMs, ino].join(), isFile: stat.isFile(), modifiedMs, size };
+  return { ...kind, inode, size, mode, modifiedMs, changedMs, uid };
 }
 
 function holdOpen(descriptor: number): Lock {

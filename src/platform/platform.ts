@@ -1,4 +1,5 @@
-// The platform port: files, locks, clock, ids, hashing. Types only; what differs between runtimes is behind it.
+// The platform port: files, locks, clock, ids, hashing. Types only: everything that differs between runtimes is behind
+// it.
 
 import type { Effect, Operation } from "../effect.ts";
 
@@ -21,20 +22,23 @@ export interface Platform {
   sha256(bytes: Bytes): Effect<Bytes>;
   /** SHA-256 of bytes that arrive one after another. */
   hasher(): Hasher;
-  /** HMAC-SHA-256 of the bytes, 32 bytes. A synchronous run needs the key's bytes, and else throws CannotWait. */
+  /**
+   * HMAC-SHA-256 of the bytes, 32 bytes. A synchronous run needs the key's bytes; with a `CryptoKey` it throws
+   * CannotWait.
+   */
   hmacSha256(key: Bytes | CryptoKey, bytes: Bytes): Effect<Bytes>;
-  /** Tells whether two equally long byte ranges are the same, at the speed of memory where the runtime can. */
+  /** Whether two byte ranges of the same length are equal; at the speed of memory if the runtime can. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
 }
 
-/** A digest that grows. */
+/** An incremental digest. */
 export interface Hasher {
   /** Adds bytes. */
   update(bytes: Uint8Array): void;
   /**
-   * Ends.
+   * Returns the digest.
    *
-   * @param whole All of the bytes, for runtimes that cannot do it on the way.
+   * @param whole All of the bytes, for runtimes that cannot hash incrementally.
    */
   digest(whole: Bytes): Bytes | Promise<Bytes>;
 }
@@ -47,11 +51,11 @@ export interface Access {
   readonly write: boolean;
 }
 
-/** A file that is open, as the system describes it: no rename can make it another. */
+/** An open file, as the system describes it: a rename does not change it. */
 export interface OpenFile {
   /** Its length, bytes. */
   readonly size: number;
-  /** Tells who but this user and the superuser can change it; `undefined` where nobody else can. */
+  /** Who else, besides this user and the superuser, can change it; `undefined` if nobody can. */
   exposure(): string | undefined;
 }
 
@@ -59,15 +63,15 @@ export interface OpenFile {
 export interface Location {
   /** Its path without links. */
   readonly path: string;
-  /** Who but this user and the superuser could turn a link on the way to it; absent where nobody else can. */
+  /** Who else, besides this user and the superuser, could redirect a link on the way to it; absent if nobody can. */
   readonly exposure?: string;
 }
 
 /** Start of a file, and as much of the rest as was asked for. */
 export interface FileParts {
-  /** The first bytes, fewer where the file is shorter. */
+  /** The first bytes; fewer if the file is shorter. */
   readonly head: Bytes;
-  /** What follows the head; shorter than asked for where the file ended. */
+  /** What follows the head; shorter than requested if the file ends. */
   readonly body: Bytes;
   /** Length of the file, bytes. */
   readonly size: number;
@@ -81,9 +85,12 @@ export interface FileInfo {
   readonly name: string;
   /** Its length, bytes. */
   readonly size: number;
-  /** When it was changed or last touched, ms since 1970; archives and images set it to what they like. */
+  /** When it was changed or last touched, ms since 1970; archives and images may set any time. */
   readonly modifiedMs: number;
-  /** When the system last changed anything of it, which nobody can set; the same as above where the system does not tell. */
+  /**
+   * When the system last changed anything about it, which nobody can set; the same as `modifiedMs` if the system does
+   * not say.
+   */
   readonly changedMs: number;
 }
 
@@ -95,9 +102,9 @@ export interface FileIdentity extends Omit<FileInfo, "name" | "changedMs"> {
   readonly isFile: boolean;
 }
 
-/** A held lock; what is in it is the platform's own business. */
+/** A held lock. */
 export interface Lock {
-  /** Gives the lock up. */
+  /** Releases the lock. */
   release(): void;
 }
 
@@ -111,33 +118,26 @@ export interface Files {
   resolve(directory: string | URL): string;
   /** Permissions for what is below `path`. */
   access(path: string): Access;
-  /** A file name that no other process or call makes. */
+  /** A file name that no other process or call chooses. */
   temporaryName(): string;
   /**
    * Reads a regular file through one descriptor, so that a rename in between cannot mix two files.
    *
    * @param headLength How many bytes the head has.
-   * @param check Tells from head and file how many bytes of the rest to take; no memory is taken for them before. Where
-   * there is not so much memory, the read fails with EFBIG.
+   * @param check Decides from head and file how many bytes of the rest to read; memory is allocated only then. If there
+   * is not enough, the read fails with EFBIG.
    */
   read(path: string, headLength: number, check: (head: Bytes, file: OpenFile) => Operation<number>): Effect<FileParts>;
   /** Creates a file that must not exist yet, with the parts one after another. */
   create(path: string, parts: readonly Uint8Array[]): Effect<void>;
-  /**
-   * Adds bytes to the end of a file that must exist, in one piece even while others do the same.
-   *
-   * @param limit Longest file to read back, bytes.
-   * @returns What the file holds now, up to the limit.
-   */
-  append(path: string, bytes: Uint8Array, limit: number): Effect<Bytes>;
-  /** Renames a file, over another one where there is one. */
+  /** Renames a file, over an existing one if there is one. */
   rename(from: string, to: string): Effect<void>;
   /** Removes a file. */
   remove(path: string): Effect<void>;
   /**
-   * Makes a directory and those above it; one that is there already is fine.
+   * Creates a directory and those above it; does nothing if it exists.
    *
-   * @param below Path above it that must be there: neither it nor what is above that is made.
+   * @param below Path above it that must exist: neither it nor anything above it is created.
    */
   makeDirectory(path: string, below?: string): Effect<void>;
   /** Removes an empty directory. */
@@ -145,28 +145,31 @@ export interface Files {
   /** Names in a directory. */
   list(path: string): Effect<string[]>;
   /**
-   * Regular files in a directory; those that vanish meanwhile are left out.
+   * Regular files in a directory; files that vanish meanwhile are left out.
    *
-   * @param names Which: no other is asked about.
+   * @param names Pattern of the names: no other file is inspected.
    */
   listFiles(path: string, names: RegExp): Effect<FileInfo[]>;
-  /** Tells what a file or directory is now, links followed. */
+  /** Identity of a file or directory now, links followed. */
   identify(path: string): Effect<FileIdentity>;
   /** Reads a file that is not the cache's, links followed. */
   readWhole(path: string): Effect<Bytes>;
   /** Sets the time at which a file was changed. */
   touch(path: string, modifiedMs: number): Effect<void>;
   /**
-   * Tells who but this user and the superuser can change a file, or what is in a directory; or that it is a link.
+   * Who else, besides this user and the superuser, can change a file or what is in a directory; or that it is a link.
    *
-   * @returns For people; `undefined` where nobody else can, and on systems without modes.
+   * @returns A text for people; `undefined` if nobody else can, and on systems without modes.
    */
   exposure(path: string): Effect<string | undefined>;
-  /** Follows the links of a path that the user gave, and looks at who owns each; on systems without modes it does not. */
+  /**
+   * Follows the links of a path that the user gave, and checks who owns each. On systems without modes it checks
+   * nothing.
+   */
   locate(path: string): Effect<Location>;
   /**
-   * Takes the advisory lock of a file, made where it is missing, without waiting. The system gives it back when the
-   * process dies. Absent where the runtime has no such lock.
+   * Takes the advisory lock of a file, which is created if it is missing, without waiting. The system releases it when
+   * the process dies. Absent if the runtime has no such lock.
    *
    * @returns `undefined` while someone else holds it.
    */

@@ -1,12 +1,12 @@
-// What a thread hands to the workers that it starts: Node's environment data, which Bun and Deno have too.
+// Data that a thread passes to the workers it starts: Node's environment data, which Bun and Deno have too.
 
-/** Values by name. Workers get a structured clone of all that is there when they are started, and hand it on. */
+/** Values by name. A worker gets a structured clone of all values set when it is started, and passes them on. */
 export interface EnvironmentData {
-  /** Nobody started this thread. */
+  /** Whether this is the main thread. */
   readonly isMainThread: boolean;
-  /** Reads what was set here, or by the thread that started this one. */
+  /** Reads a value that was set here, or by the thread that started this one. */
   getEnvironmentData(name: string): unknown;
-  /** Sets what workers get; `undefined` removes it. */
+  /** Sets a value for workers; `undefined` removes it. */
   setEnvironmentData(name: string, value: unknown): void;
 }
 
@@ -18,8 +18,8 @@ interface Runtime {
 /**
  * Finds the environment data of this thread.
  *
- * @returns `undefined` where there is none. On Deno also where this library does not come from files: to touch `process`
- * takes 13 ms there, and only what loads modules synchronously has done so before.
+ * @returns `undefined` if there is none; on Deno also if this library does not come from files, because touching
+ * `process` takes 13 ms there, unless loading modules synchronously has already done so.
  */
 export function environmentData(): EnvironmentData | undefined {
   const runtime = globalThis as Runtime;

@@ -3,45 +3,45 @@
 import { type Effect, type Operation, perform } from "../effect.ts";
 import type { Location } from "./platform.ts";
 
-/** What modes and owners say of a file. */
+/** Owner and mode of a file. */
 export interface Owned {
-  /** A link. */
+  /** Whether it is a link. */
   readonly isLink: boolean;
-  /** Who owns it. */
+  /** Numeric id of the file's owner. */
   readonly uid: number;
   /** Permission bits. */
   readonly mode: number;
 }
 
-/** The calls that a runtime has to bring. */
+/** Calls that a runtime must provide. */
 export interface TrustCalls {
-  /** What the system says of a path; of a link itself unless `follow`. */
+  /** Information about a path; about a link itself unless `follow`. */
   stat(path: string, follow: boolean): Effect<Owned>;
-  /** The path that links lead to. */
+  /** The real path, links resolved. */
   realPath(path: string): Effect<string>;
-  /** Where a link leads. */
+  /** Target of a link. */
   readLink(path: string): Effect<string>;
-  /** Number of this user; `undefined` where the system has none; throws where the program may not know. */
+  /** Numeric id of this user; `undefined` if the system has none. Throws if the program may not know. */
   userId(): number | undefined;
 }
 
 const ROOT_USER = 0;
 const WRITABLE_BY_OTHERS = 0o022;
 
-/** As many links as Linux follows. */
+/** Most links in a path, as on Linux. */
 const MAX_LINKS = 40;
 
-/** Tells who but this user and the superuser can change something. */
+/** Who else, besides this user and the superuser, can change a file. */
 export function exposureOf({ isLink, uid, mode }: Owned, calls: TrustCalls): string | undefined {
   if (isLink) return "it is a link";
   if (calls.userId() === undefined) return undefined;
-  if (isForeign(uid, calls)) return `it belongs to user ${uid}`;
+  if (isOthers(uid, calls)) return `it belongs to user ${uid}`;
   if (mode & WRITABLE_BY_OTHERS) return `its mode ${(mode & 0o777).toString(8)} lets others write`;
 }
 
 /**
- * Follows the links of a path, and looks at who owns each: in a folder with the sticky bit, as `/tmp` is, who made a link can
- * turn it at will. Where there is none, one call tells, which needs no permission for the folders above.
+ * Follows the links of a path, and checks who owns each: in a folder with the sticky bit, such as `/tmp`, the owner of
+ * a link can redirect it. If there is no link, one call shows it, which needs no permission for the folders above.
  */
 export function* locate(calls: TrustCalls, path: string): Operation<Location> {
   if (calls.userId() === undefined) return { path };
@@ -55,7 +55,7 @@ export function* locate(calls: TrustCalls, path: string): Operation<Location> {
   try {
     return yield* follow(calls, path);
   } catch (error) {
-    // It is not there yet, and links on the way could be looked at as far as the program may.
+    // The path does not exist yet: links on the way are checked as far as the program may look.
     throw missing ?? error;
   }
 }
@@ -65,13 +65,13 @@ function* follow(calls: TrustCalls, given: string): Operation<Location> {
   let links = 0;
   const left = given.split("/");
   for (let part; (part = left.shift()) !== undefined;) {
-    // What comes before has no links any more.
+    // The part before has no links any more.
     if (part === "..") at = at.slice(0, Math.max(0, at.lastIndexOf("/")));
     if (["", ".", ".."].includes(part)) continue;
     const path = `${at}/${part}`;
     const { isLink, uid } = yield* perform(calls.stat(path, false));
     if (!isLink) at = path;
-    else if (isForeign(uid, calls)) return { path: given, exposure: `its link ${path} belongs to user ${uid}` };
+    else if (isOthers(uid, calls)) return { path: given, exposure: `its link ${path} belongs to user ${uid}` };
     else if (++links > MAX_LINKS) throw Object.assign(new Error("too many links"), { code: "ELOOP" });
     else {
       const target = yield* perform(calls.readLink(path));
@@ -82,6 +82,6 @@ function* follow(calls: TrustCalls, given: string): Operation<Location> {
   return { path: at || "/" };
 }
 
-function isForeign(uid: number, calls: TrustCalls): boolean {
+function isOthers(uid: number, calls: TrustCalls): boolean {
   return uid !== calls.userId() && uid !== ROOT_USER;
 }

@@ -4,10 +4,10 @@ import { CannotWait, type Effect, immediate } from "../effect.ts";
 import { clock, crypto, now, setTimer } from "./globals.ts";
 import type { Bytes, Platform } from "./platform.ts";
 
-/** From this length on the native compare is worth its start: Deno takes 8 ms to set `Buffer` up, at the first such call. */
+/** From this length on the native compare pays: its first call takes Deno 8 ms, to set `Buffer` up. */
 const NATIVE_COMPARE_BYTES = 16 * 1024;
 
-/** What web standards offer. It has no synchronous SHA-256. */
+/** The platform of web standards. It has no synchronous SHA-256. */
 export const webPlatform: Platform = {
   name: "web",
   clock,
@@ -41,7 +41,7 @@ async function subtleHmacSha256(given: Bytes | CryptoKey, bytes: Bytes): Promise
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes));
 }
 
-/** HMAC-SHA-256 where the runtime makes it synchronously from the bytes of a key. */
+/** HMAC-SHA-256 for runtimes that compute it synchronously from the bytes of a key. */
 export function nativeHmacSha256(digest: (key: Bytes, bytes: Bytes) => Uint8Array): Platform["hmacSha256"] {
   return (key, bytes) => ({
     name: "hmacSha256",
@@ -82,14 +82,14 @@ function equalByLoop(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** SHA-256 on the way where the runtime can. */
+/** Incremental SHA-256 of the runtime. */
 export function nativeHasher(
   hash: { update(bytes: Uint8Array): unknown; digest(): Uint8Array },
 ): ReturnType<Platform["hasher"]> {
   return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
 }
 
-/** SHA-256 where the runtime makes it synchronously: the same step for both kinds of run. */
+/** SHA-256 for runtimes that compute it synchronously: the same step for both kinds of run. */
 export function nativeSha256(digest: (bytes: Bytes) => Uint8Array): Platform["sha256"] {
   return (bytes) => immediate("sha256", () => new Uint8Array(digest(bytes)));
 }

@@ -1,4 +1,4 @@
-// The cache behind the replaced calls: loaded when the first module comes that is worth it.
+// The cache behind the replaced calls: loaded when the first module arrives that is worth it.
 
 import { openContext, type Resolved } from "../context.ts";
 import { runAsync, runSync } from "../effect.ts";
@@ -17,28 +17,28 @@ import { optionsOf } from "./storage.ts";
 
 export { native } from "../engine/runtime.ts";
 
-/** Compiles through one cache; each call gives a module of its own, as the runtime's calls do. */
+/** Compiles through one cache. Each call returns a module of its own, as the runtime's calls do. */
 export interface Backend {
   /** `WebAssembly.compile`. */
   compile(code: Uint8Array): Promise<WebAssembly.Module>;
   /** `new WebAssembly.Module`. */
   compileSync(code: Uint8Array): WebAssembly.Module;
-  /** `WebAssembly.compileStreaming`, for what is a response of WebAssembly. */
+  /** `WebAssembly.compileStreaming`, for plain responses of WebAssembly. */
   compileStreaming(response: Response): Promise<WebAssembly.Module>;
 }
 
-/** What the runtime compiled before the cache was there. */
+/** A module that the runtime compiled before the cache was loaded. */
 export interface Compiled {
-  /** The code, a copy of ours. */
+  /** The code, our own copy. */
   readonly code: Uint8Array<ArrayBuffer>;
   /** Its module. */
   readonly module: WebAssembly.Module;
 }
 
 /**
- * Makes the cache of a process.
+ * Creates the cache of a process.
  *
- * @param meanwhile What the runtime compiled already, in order: the cache looks it up now.
+ * @param meanwhile Modules that the runtime compiled meanwhile, in order: the cache looks them up now.
  */
 export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] = []): Backend {
   const known = [...meanwhile];
@@ -51,9 +51,9 @@ export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] =
   const given = new WeakSet(known.map(({ module }) => module));
   const own = ({ elapsedMs, from, key, module }: Resolved, bytes: number | string) => {
     trace(settings, `${from} ${key} ${bytes} bytes ${elapsedMs.toFixed(2)} ms`);
-    // What is written in the background cannot throw any more.
+    // A write in the background can no longer throw.
     if (settings.strict) flush().catch(({ code, message }) => say(`${code} ${message}`));
-    // Who gets the module first has it to himself; others share the compiled code.
+    // The first caller gets the module itself; others get clones that share the compiled code.
     if (given.has(module)) return native.share(module);
     given.add(module);
     return module;
@@ -63,7 +63,7 @@ export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] =
     compileSync: (code) => own(runSync(lookup(context, code)), code.length),
     compileStreaming: async (response) => {
       const length = response.headers.get("content-length") ?? "?";
-      // What a worker may have inherited need not be compiled while it arrives.
+      // A module that this worker may have inherited need not be compiled while it arrives.
       if (memory.mayInherit(Number(length)) && isName(response.url)) context.seenUrls.set(response.url, true);
       return own(await resolveStreaming(context, response), length);
     },
@@ -77,12 +77,12 @@ function engineOf(settings: Settings, known: readonly Compiled[]): { engine: Eng
   const { available, reason } = v8Engine?.available() ?? { available: false, reason: "this is not Node, or a bundle" };
   if (settings.engine === "v8" && !available) trace(settings, `the V8 engine is not available: ${reason}`);
   const engine = available ? v8Engine!() : undefined;
-  // Another copy of this library, where a bundle was made, would compile through the replaced calls.
+  // In a bundle this may be another copy of the library, which would compile through the replaced calls.
   if (engine?.compile === compiling.compile) return { engine, paysOnDisk: true };
   return { engine: known.length > 0 ? knowing(known) : hostEngine(), paysOnDisk: false };
 }
 
-/** The host's engine, which need not compile what is known. */
+/** The host engine, which does not compile what is already compiled. */
 function knowing(known: readonly Compiled[]): Engine {
   const host = hostEngine();
   const { equal } = detectPlatform();
@@ -93,7 +93,7 @@ function knowing(known: readonly Compiled[]): Engine {
   return { ...host, compile, compileSync, deserialize: compile, deserializeSync: compileSync };
 }
 
-/** Deno would load its files with every program, if they were imported here; only Node can use them. */
+/** An import here would have Deno load these files with every program; only Node can use them. */
 function loadV8Engine(): V8EngineFactory | undefined {
   if (detectPlatform().name !== "node") return undefined;
   const loaded = requireSync(import.meta.url, "../v8/engine") as { v8Engine?: V8EngineFactory } | undefined;

@@ -1,5 +1,5 @@
-// Loads the cache when it is needed: at once where the runtime or a bundle can load modules synchronously, else soon. Where
-// that fails, everything goes to the runtime.
+// Loads the cache when it is needed: at once if the runtime or a bundle can load modules synchronously, otherwise soon.
+// If that fails, everything is left to the runtime.
 
 import { native } from "../engine/runtime.ts";
 import { requireSync } from "./program.ts";
@@ -10,23 +10,23 @@ let backend: Backend | undefined;
 let loading: Promise<Backend | undefined> | undefined;
 let hasFailed = false;
 
-/** What the runtime compiled while the cache was loading, for the cache to keep. */
+/** Modules that the runtime compiled while the cache was loading; the cache takes them over. */
 let meanwhile: Compiled[] = [];
 let meanwhileBytes = 0;
-/** Bytes of code, and modules, that are kept so, at most. */
+/** Most bytes of code, and most modules, taken over. */
 const [MAX_BYTES, MAX_MODULES] = [256 * 1024 * 1024, 1000];
 
-/** The cache, where it can be had without waiting; otherwise it may be there later. */
+/** The cache, if it can be loaded without waiting; otherwise starts loading it. */
 export function backendNow(settings: Settings): Backend | undefined {
   if (!backend && !hasFailed && !loading) {
     const loaded = requireBundled() ?? requireSync(import.meta.url, "./backend");
-    if (isOurs(loaded)) open(loaded, settings);
+    if (isThisLibrary(loaded)) open(loaded, settings);
     else void backendSoon(settings);
   }
   return backend;
 }
 
-/** The cache; `undefined` where it cannot be loaded. */
+/** The cache; `undefined` if it cannot be loaded. */
 export function backendSoon(settings: Settings): Promise<Backend | undefined> {
   if (backend || hasFailed) return Promise.resolve(backend);
   return loading ??= import("./backend.ts").then(
@@ -36,9 +36,9 @@ export function backendSoon(settings: Settings): Promise<Backend | undefined> {
 }
 
 /**
- * Compiles what cannot wait for the cache, each code once. The cache has the module when it is loaded. To wait at the
- * import instead, by a top-level await, would cost every program its time, and neither a CommonJS bundle nor a
- * `require()` could load `register`.
+ * Compiles code that cannot wait for the cache, each only once; the cache takes the module over when it is loaded.
+ * Waiting at the import instead, by a top-level await, would cost every program that time, and neither a CommonJS
+ * bundle nor `require()` could load `register`.
  */
 export function compileMeanwhile(settings: Settings, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   if (hasFailed) return new native.Module(bytes);
@@ -59,9 +59,9 @@ function isSame(code: Uint8Array, other: Uint8Array): boolean {
 
 declare const require: (path: string) => object;
 
-/** In a bundle: bundlers see a literal `require`, and put the file where it is had without waiting. Deno looks for it too. */
+/** For bundles: a literal `require` makes bundlers, Deno's too, include the file so that it loads without waiting. */
 function requireBundled(): object | undefined {
-  // The one that `node -e` has for all modules takes files of the working directory.
+  // The global `require` of `node -e` would load files of the working directory.
   if ("require" in globalThis) return undefined;
   try {
     return require("./backend.ts");
@@ -72,14 +72,14 @@ function requireBundled(): object | undefined {
 
 type BackendModule = typeof import("./backend.ts");
 
-/** Bundles may know where this file was when they were made: a copy that lies there takes our calls for the runtime's. */
-function isOurs(loaded: object | undefined): loaded is BackendModule {
+/** A bundle may contain this file's original path. A copy found there would take our calls for the runtime's. */
+function isThisLibrary(loaded: object | undefined): loaded is BackendModule {
   return (loaded as Partial<BackendModule> | undefined)?.native === native;
 }
 
 function open(loaded: object, settings: Settings): Backend | undefined {
   try {
-    if (!isOurs(loaded)) throw new TypeError("its file is another's");
+    if (!isThisLibrary(loaded)) throw new TypeError("its file is another's");
     backend ??= loaded.makeBackend(settings, meanwhile);
     meanwhile = [];
   } catch (error) {

@@ -1,5 +1,5 @@
-// What is known of the program under `register`: its environment, its user's cache folder, which Node it runs on, who calls,
-// and how a module of ours is loaded for it. Never prompts, and takes what it may not know for absent.
+// Facts about the program under `register`: its environment, its user's cache folder, its version of Node, the caller
+// of a call, and how our modules are loaded. Never prompts; what it may not read counts as absent.
 
 interface Runtime {
   Deno?: {
@@ -29,13 +29,13 @@ type Permission =
 
 const { Deno: deno, process } = runtime();
 
-/** On Deno `process` is not touched: that takes 20 ms. */
+/** On Deno `process` is not touched, which would take 20 ms. */
 function runtime(): Runtime {
   const { Deno } = globalThis as Runtime;
   return Deno ? { Deno } : { process: (globalThis as Runtime).process };
 }
 
-/** Value of an environment variable; `undefined` where it is not set, empty, or not to be known. */
+/** Value of an environment variable; `undefined` if it is not set, empty, or may not be read. */
 export function variable(name: string): string | undefined {
   return known(() => {
     if (!isGranted({ name: "env", variable: name })) return undefined;
@@ -44,14 +44,14 @@ export function variable(name: string): string | undefined {
 }
 
 /**
- * Names a directory for a cache: `WASM_CACHE_DIR` where it is set, otherwise `wasm-module-cache` in the user's cache
- * folder: `XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches` on macOS, `LOCALAPPDATA` on Windows. It is the one that
- * `register` uses.
+ * Returns the default directory of a cache: `WASM_CACHE_DIR` if it is set, otherwise `wasm-module-cache` in the user's
+ * cache folder: `XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches` on macOS, `LOCALAPPDATA` on Windows. `register` uses
+ * the same.
  *
  * Does not touch the disk, and never prompts: on Deno a variable that the program may not read counts as not set.
  *
- * @returns An absolute path; `undefined` where it cannot be known, and a cache with it is in memory only. On Deno, a
- * relative `WASM_CACHE_DIR` stays relative where the program may not read the working directory.
+ * @returns An absolute path, or `undefined` if it cannot be determined; a cache without a directory is memory only. On
+ * Deno a relative `WASM_CACHE_DIR` stays relative if the program may not read the working directory.
  *
  * @example Share one directory with the user's other programs
  * ```ts
@@ -81,15 +81,15 @@ function below(folder: string | undefined, path: string): string | undefined {
   return folder && `${folder}/${path}`;
 }
 
-/** What the system's list of users says; in containers it often knows nothing of the user. */
+/** Home folder from the system's list of users, which in containers often lacks the user. */
 function homeOfUser(): string | undefined {
   if (!isGranted({ name: "sys", kind: "homedir" })) return undefined;
   const os = (process ?? (globalThis as Runtime).process)?.getBuiltinModule?.("node:os");
-  // Deno wants more permissions for the latter; elsewhere the former does not look further than an empty HOME.
+  // Deno requires more permissions for `userInfo`; on others `homedir` stops at an empty HOME.
   return deno ? os?.homedir() : os?.userInfo().homedir;
 }
 
-/** A path as it is meant now; as it is where the working directory cannot be known. */
+/** A path made absolute; unchanged if the working directory cannot be determined. */
 export function absolute(path: string | undefined): string | undefined {
   if (path === undefined || /^([\\/]|[A-Za-z]:)/.test(path)) return path;
   const folder = known(() => isGranted({ name: "read", path: "." }) ? (deno ?? process)?.cwd?.() : undefined);
@@ -97,7 +97,7 @@ export function absolute(path: string | undefined): string | undefined {
 }
 
 /** Whether a file may be read without a prompt. */
-export function mayRead(path: URL): boolean {
+function mayRead(path: URL): boolean {
   return isGranted({ name: "read", path });
 }
 
@@ -105,7 +105,7 @@ function isGranted(permission: Permission): boolean {
   return !deno || deno.permissions.querySync(permission).state === "granted";
 }
 
-/** `undefined` for what is empty or cannot be found out. */
+/** The value found; `undefined` if it is empty or cannot be determined. */
 function known(find: () => string | undefined): string | undefined {
   try {
     return find() || undefined;
@@ -115,19 +115,19 @@ function known(find: () => string | undefined): string | undefined {
 }
 
 /**
- * Loads a module that lies beside another.
+ * Loads a module that is beside another.
  *
  * @param base URL of the other, `import.meta.url`; a CommonJS bundle has none.
- * @param path Relative path, without the extension: it is the other's.
- * @returns `undefined` where the runtime cannot, the program may not, the module is not there (in a bundle), or is of
- * another realm.
+ * @param path Relative path, without the extension, which is the other's.
+ * @returns `undefined` if the runtime cannot load it synchronously, the program may not read it, it is not there (in a
+ * bundle), or it belongs to another realm.
  */
 export function requireSync(base: string | undefined, path: string): object | undefined {
   if (!base?.startsWith("file:")) return undefined;
   const target = path + base.slice(base.lastIndexOf("."));
   try {
     if (!mayRead(new URL(target, base))) return undefined;
-    // Here it is worth Deno's 20 ms.
+    // Worth Deno's 20 ms here.
     const loaded = (globalThis as Runtime).process?.getBuiltinModule?.("node:module").createRequire(base)(target) as
       | object
       | undefined;
@@ -160,13 +160,13 @@ export function whyNotServed(): string | undefined {
   return isOld ? `Node ${version} is too old: it must be ${FIRST_NODE.join(".")} or later` : undefined;
 }
 
-/** Compiles what `import "./a.wasm"` names: Node's own code, for the program. */
+/** The file of Node that compiles `import "./a.wasm"`: Node's own code, for the program. */
 const LOADER = "node:internal/modules/esm/translators";
-/** How the names of modules begin that JS string builtins are imported from: without it, they mean nothing to code. */
+/** Beginning of the names of modules that JS string builtins are imported from. */
 const BUILTIN = "wasm:js";
 
 /**
- * Tells whether the caller of a function is Node's own code.
+ * Whether the caller of a function is Node's own code.
  *
  * @param called The function.
  */
@@ -175,8 +175,8 @@ export function isCalledByNode(called: (...given: never[]) => unknown): boolean 
 }
 
 /**
- * Tells whether the caller of a function is Node's loader, which compiles code that the program imports, and the options
- * that it gives mean nothing to this code.
+ * Whether the caller of a function is Node's loader, compiling code that the program imports, and its options have no
+ * effect on this code.
  *
  * @param called The function.
  */
@@ -193,7 +193,7 @@ function includes({ buffer, byteLength, byteOffset }: Uint8Array, text: string):
   return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength).includes(text);
 }
 
-/** File of the caller of a function; `undefined` where that cannot be known. */
+/** File of the caller of a function; `undefined` if it cannot be determined. */
 function fileOfCaller(called: (...given: never[]) => unknown): string | undefined {
   const V8 = Error as unknown as {
     captureStackTrace?(holder: object, below: unknown): void;
@@ -202,7 +202,7 @@ function fileOfCaller(called: (...given: never[]) => unknown): string | undefine
   if (!V8.captureStackTrace) return undefined;
   const { prepareStackTrace, stackTraceLimit } = V8 as Record<string, unknown>;
   const holder: { stack?: unknown } = {};
-  // Where somebody has put these properties out of reach, nothing is known.
+  // If the properties are frozen, the caller stays unknown.
   Reflect.set(V8, "stackTraceLimit", 1);
   Reflect.set(V8, "prepareStackTrace", (_error: unknown, sites: CallSite[]) => sites);
   try {

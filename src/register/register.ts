@@ -1,5 +1,5 @@
-// Puts a cache behind the calls of the `WebAssembly` namespace, and takes it away again. Loads little: the cache itself is
-// loaded when the first module comes that is worth it. Nothing of ours throws into a program: `guarded` stands before it.
+// Puts a cache behind the calls of the `WebAssembly` namespace, and takes it away again. Loads little: the cache itself
+// is loaded when the first module arrives that is worth it. `guarded` keeps the cache's faults from the program.
 
 import { native } from "../engine/runtime.ts";
 import { isCalledByNode, isImport, whyNotServed } from "./program.ts";
@@ -12,7 +12,7 @@ const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreami
 type Name = typeof NAMES[number];
 type Call = (...given: unknown[]) => Promise<unknown>;
 type Served = Promise<unknown> | undefined;
-/** What was called in the place of a call: its caller is who called that. */
+/** The function that stands in for a call: its caller is the caller of that call. */
 type Trap = (...given: never[]) => unknown;
 
 interface Replaced {
@@ -22,21 +22,22 @@ interface Replaced {
   readonly replacement: unknown;
 }
 
-/** What is replaced, while it is. */
+/** Everything that is replaced now. */
 let replaced: readonly Replaced[] = [];
 let settings: Settings | undefined;
-/** What compiles now belongs to the cache, or to what it makes the runtime load. */
+/** Set while the cache works: compiles now are its own, or those of code that it makes the runtime load. */
 let isBusy = false;
 
 /**
  * Puts one cache behind `WebAssembly.compile`, `instantiate`, `compileStreaming`, `instantiateStreaming` and
- * `new WebAssembly.Module` of this thread; does nothing where it is there already, where `WASM_CACHE=off`, where the
- * namespace must not be changed, or on a Node before 22.18.
+ * `new WebAssembly.Module` of this thread. Does nothing if it has been called already, if `WASM_CACHE=off`, if the
+ * namespace is frozen, or on Node before 22.18.
  *
- * What was replaced behaves as before: modules are distinct objects, errors are of the same classes, and what the cache
- * does not serve goes to the runtime untouched: modules under 4 KB, shared and resizable buffers, DataViews, compile
- * options, subclasses, responses that are not beyond doubt ones of WebAssembly, and what Node compiles for itself. A
- * fault of the cache leaves the compile to the runtime. Only `Function.prototype.toString` tells a difference.
+ * The calls behave as before: each returns a module of its own, and errors have the same classes. Passed on to the
+ * runtime untouched are modules under 4 KB, shared and resizable buffers, DataViews, compile options, subclasses,
+ * responses other than plain ones of type `application/wasm`, and what Node compiles for itself. If the cache has a
+ * fault, the runtime compiles. `Function.prototype.toString` shows the difference, and so does the place that an error
+ * names as its origin.
  */
 export function register(): void {
   if (settings || isOff() || !native.Module) return;
@@ -47,7 +48,7 @@ export function register(): void {
   holders.push([native.Module.prototype, "constructor", replacements.Module]);
   const found = holders.flatMap(([holder, name, replacement]) => {
     const descriptor = Object.getOwnPropertyDescriptor(holder, name);
-    // Ours may be there still, where the namespace was frozen around it.
+    // Ours may still be there, if the namespace was frozen around it.
     return descriptor && descriptor.value !== replacement ? [{ holder, name, descriptor, replacement }] : [];
   });
   // A frozen namespace stays as it is, as a whole.
@@ -58,8 +59,8 @@ export function register(): void {
 }
 
 /**
- * Puts everything back that can be; what stays comes to the runtime: what somebody else replaced since, and a namespace
- * that was frozen since.
+ * Puts the runtime's calls back. A call that someone else has replaced since, or a namespace that has been frozen
+ * since, is left; calls then pass through to the runtime.
  */
 export function unregister(): void {
   settings = undefined;
@@ -97,7 +98,7 @@ function makeReplacements(NativeModule: typeof native.Module): Record<Name, unkn
   const Module = new Proxy(NativeModule, {
     construct: function construct(target, given, newTarget): object {
       if (newTarget !== Module) return Reflect.construct(target, given, newTarget);
-      const bytes = isServed() ? worthwhile(given[0]) : undefined;
+      const bytes = isServed() ? worthwhile(given[0], settings!.minBytes) : undefined;
       const isTheirs = bytes &&
         (given[1] === undefined ? !isCalledByNode(construct) : guarded(() => isImport(construct, bytes, given[1])));
       const served = isTheirs ? guarded((settings) => constructed(settings, bytes)) : undefined;
@@ -112,9 +113,9 @@ function isServed(): boolean {
 }
 
 /**
- * The one place where the cache is asked: whatever it throws, the runtime is asked then, unless it is strict. What is
- * asked before takes care of itself: each call more on the stack would cost the look at the caller a microsecond. What is
- * compiled in between, for what the cache or the runtime loads then, goes to the runtime.
+ * The one place where the cache is called. Whatever it throws, the runtime compiles then, unless the cache is strict.
+ * The checks before it do not throw: one more call on the stack would cost the look at the caller a microsecond.
+ * Compiles meanwhile, for code that the cache or the runtime loads, go to the runtime.
  */
 function guarded<T>(serve: (settings: Settings) => T): T | undefined {
   if (!settings || isBusy) return undefined;
@@ -122,7 +123,7 @@ function guarded<T>(serve: (settings: Settings) => T): T | undefined {
   try {
     return serve(settings);
   } catch (error) {
-    // Of code that is refused, the runtime says so itself.
+    // The runtime itself reports code that it rejects.
     if (!isEngines(error)) unserved(settings, error);
     return undefined;
   } finally {
@@ -130,48 +131,52 @@ function guarded<T>(serve: (settings: Settings) => T): T | undefined {
   }
 }
 
-/** Takes a fault of the cache for none, where its user did not ask for it. */
+/** Hides a fault of the cache, unless the user asked for it. */
 function unserved(settings: Settings, error: unknown): void {
   if (settings.strict) throw error;
   trace(settings, "not served", error);
 }
 
-/** Whether an error is the runtime's, about code. */
+/** Whether an error is the runtime's rejection of code. */
 function isEngines(error: unknown): error is WebAssembly.CompileError {
   return error instanceof native.CompileError;
 }
 
-/** The module where the cache serves the code; what comes while it loads is compiled by the runtime, and kept for it. */
+/**
+ * The module, if the cache serves the code. Code that arrives while the cache is loading is compiled by the runtime,
+ * and handed to the cache afterwards.
+ */
 function constructed(settings: Settings, bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   const backend = backendNow(settings);
   return backend ? backend.compileSync(bytes) : compileMeanwhile(settings, bytes);
 }
 
-/** A promise of the module where the cache serves the code. */
+/** A promise of the module, if the cache serves the code. */
 function compiled(call: Name, code: unknown, options: unknown, trap: Trap): Promise<WebAssembly.Module> | undefined {
-  const bytes = options === undefined ? worthwhile(code) : undefined;
+  const bytes = options === undefined ? worthwhile(code, settings!.minBytes) : undefined;
   if (!bytes || isCalledByNode(trap)) return undefined;
   return guarded((settings) => {
     const backend = backendNow(settings);
     if (backend) return settled(call, backend.compile(bytes), () => native.compile(bytes));
-    // What the caller does to the code after the call changes nothing.
+    // The caller may change the code after the call.
     const copy = bytes.slice();
     const compiling = backendSoon(settings).then((backend) => (backend ?? native).compile(copy));
     return settled(call, compiling, () => native.compile(copy));
   });
 }
 
-/** How V8's messages begin. */
+/** Beginning of V8's messages. */
 const PREFIX = /^WebAssembly\.\w+\(\)/;
 
-/** The module, or the runtime's error as the call gives it; a fault of the cache is no error. */
+/** The module, or the runtime's error as the call would give it. A fault of the cache is not an error. */
 async function settled(
   call: Name,
   module: Promise<WebAssembly.Module>,
   compile: () => Promise<WebAssembly.Module>,
 ): Promise<WebAssembly.Module> {
   const named = (error: unknown) => {
-    // Only V8's name the call; one that is made here says more of its place than JavaScriptCore's.
+    // Only V8's messages name the call, so only those are replaced: JavaScriptCore's own errors name their place better
+    // than a new one would.
     const [prefix, said] = isEngines(error) ? error.message.split(PREFIX) : [];
     throw prefix === "" ? new native.CompileError(`WebAssembly.${call}()${said}`) : error;
   };
@@ -184,7 +189,7 @@ async function settled(
   }
 }
 
-/** The module and its instance, where the cache serves the code; errors of the instance are the runtime's own. */
+/** The module and its instance, if the cache serves the code. Errors of the instance are the runtime's own. */
 function instantiated(
   module: Promise<WebAssembly.Module> | undefined,
   imports: WebAssembly.Imports | undefined,
@@ -192,9 +197,9 @@ function instantiated(
   return module?.then(async (module) => ({ module, instance: await native.instantiate(module, imports) }));
 }
 
-/** What comes of a response, or of a promise of one; every other source is for the runtime to look at, and only for it. */
+/** Serves a response, or a promise of one. Only the runtime may look at any other source. */
 function streamed(call: Name, target: Call, given: unknown[]): Served {
-  const isKnown = guarded(() => isPlainPromise(given[0]) || isWorthwhile(given[0]));
+  const isKnown = guarded(({ minBytes }) => isPlainPromise(given[0]) || isWorthwhile(given[0], minBytes));
   return isKnown ? received(call, target, given) : undefined;
 }
 
@@ -202,10 +207,10 @@ async function received(call: Name, target: Call, [source, ...rest]: unknown[]):
   const [response] = await Promise.all([source, settings && backendSoon(settings)]);
   const module = guarded((settings) => {
     const backend = backendNow(settings);
-    return backend && isWorthwhile(response) ? backend.compileStreaming(response) : undefined;
+    return backend && isWorthwhile(response, settings.minBytes) ? backend.compileStreaming(response) : undefined;
   });
   if (!module) return await target(source, ...rest);
-  // What was read of a body cannot be read again: what it fails with is the caller's.
+  // A body cannot be read twice: its error goes to the caller.
   const compiling = settled(call, module, () => module);
   return await (call === "compileStreaming"
     ? compiling

@@ -1,56 +1,64 @@
-// What the environment variables of `register` say.
+// Settings of `register`, from environment variables.
 
 import { absolute, defaultDirectory, variable } from "./program.ts";
 
-/** How a registered process caches. */
+/** Settings of a registered process. */
 export interface Settings {
-  /** What compiles. */
+  /** Which engine compiles. */
   readonly engine: "auto" | "host" | "v8";
-  /** Where entries are kept, where somebody said so. */
+  /** The directory, if one was named. */
   readonly directory?: string;
-  /** Where they are kept where an engine makes that pay and nobody said so. */
+  /** The directory if none was named and the engine makes the disk pay. */
   readonly usualDirectory?: string;
-  /** Bytes of all entries. */
+  /** Most bytes of all entries. */
   readonly maxDiskBytes?: number;
+  /** Least length of code that is looked up, bytes. */
+  readonly minBytes: number;
   /** Writes nothing to the directory. */
   readonly readOnly: boolean;
   /** File with the secret that entries are signed with. */
   readonly secretFile?: string;
-  /** Faults of the cache throw out of the program's calls. */
+  /** Faults of the cache throw from the program's calls. */
   readonly strict: boolean;
   /** Prints a line for each lookup. */
   readonly traces: boolean;
 }
 
+/** Below this a lookup costs more than it saves (bench/small_bench.ts). */
+const MIN_BYTES = 4096;
+
 const ENGINES: Record<string, Settings["engine"]> = { auto: "auto", host: "host", v8: "v8" };
 const FLAGS: Record<string, boolean> = { 1: true, true: true, 0: false, false: false };
 
-/** Whether nothing shall be cached: `WASM_CACHE=off`. */
+/** Whether caching is switched off: `WASM_CACHE=off`. */
 export function isOff(): boolean {
   return variable("WASM_CACHE") === "off";
 }
 
-/** Reads the variables, once: a program may change them, and its working directory. What makes no sense is left out. */
+/**
+ * Reads the variables once: a program may change them, and its working directory. Invalid values are ignored and
+ * reported.
+ */
 export function readSettings(): Settings {
-  const traces = variable("WASM_CACHE_LOG") === "trace";
   const oneOf = <T>(name: string, meanings: Record<string, T>) =>
-    parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined, traces);
+    parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined);
   return {
     engine: oneOf("WASM_CACHE_ENGINE", ENGINES) ?? "auto",
     directory: absolute(variable("WASM_CACHE_DIR")),
     usualDirectory: defaultDirectory(),
-    maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", byteCount, traces),
+    maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", byteCount),
+    minBytes: parsed("WASM_CACHE_MIN_BYTES", byteCount) ?? MIN_BYTES,
     readOnly: oneOf("WASM_CACHE_READ_ONLY", FLAGS) ?? false,
     secretFile: absolute(variable("WASM_CACHE_SECRET_FILE")),
     strict: oneOf("WASM_CACHE_STRICT", FLAGS) ?? false,
-    traces,
+    traces: variable("WASM_CACHE_LOG") === "trace",
   };
 }
 
-function parsed<T>(name: string, parse: (text: string) => T | undefined, traces: boolean): T | undefined {
+function parsed<T>(name: string, parse: (text: string) => T | undefined): T | undefined {
   const text = variable(name);
   const value = text === undefined ? undefined : parse(text);
-  if (traces && text !== undefined && value === undefined) {
+  if (text !== undefined && value === undefined) {
     say(`${name} is ignored: ${JSON.stringify(text)} means nothing`);
   }
   return value;
@@ -66,11 +74,11 @@ export function say(...line: unknown[]): void {
   try {
     console.error(`wasm-module-cache: ${line.join(": ")}`);
   } catch {
-    // Not everything that is thrown has a text, and the console is the program's.
+    // A thrown value may have no text, and the console is the program's.
   }
 }
 
-/** Prints a line about a lookup, or why there was none, where the user wants to see them. */
+/** Prints a line about a lookup, or why there was none, if lookups are traced. */
 export function trace({ traces }: Pick<Settings, "traces">, ...line: unknown[]): void {
   if (traces) say(...line);
 }

@@ -1,4 +1,4 @@
-// Where a registered process keeps entries, how they are signed, and what its user is told unasked. Knows no calls.
+// Directory, secret and warnings of a registered process. Knows no calls.
 
 import type { Engine } from "../engine/engine.ts";
 import { CacheError, type CacheWarning, systemCode } from "../errors.ts";
@@ -7,15 +7,15 @@ import { detectPlatform } from "../platform/detect.ts";
 import { say, type Settings } from "./settings.ts";
 
 /**
- * Takes the options of a cache from the settings. Where the secret cannot be had there is no disk: entries that are not
- * signed would be taken otherwise. A strict cache compiles nothing then.
+ * Options of the cache, from the settings. Without a readable secret there is no disk, because unsigned entries would
+ * be accepted; a strict cache then compiles nothing.
  *
- * @param paysOnDisk Entries save compiles, so that they are kept even where nobody named a directory.
+ * @param paysOnDisk Entries save compiles: they are stored even if no directory was named.
  */
 export function optionsOf(settings: Settings, engine: Engine, paysOnDisk: boolean): ModuleCacheOptions {
   const { maxDiskBytes, readOnly, secretFile, strict } = settings;
   const directory = settings.directory ?? (paysOnDisk ? settings.usualDirectory : undefined);
-  // The runtime takes code of any length.
+  // The runtime accepts code of any length.
   const limits = { maxCodeBytes: Infinity, maxDiskBytes };
   const options = { engine, ...limits, readOnly, strict, onWarning: teller(settings) };
   if (directory === undefined || secretFile === undefined) return { ...options, directory };
@@ -35,17 +35,17 @@ function failing({ id, serialize, deserialize }: Engine, error: unknown): Engine
   return { id, compile, serialize, deserialize };
 }
 
-/** A key of HMAC-SHA-256 needs 32. */
+/** More than enough: a key of HMAC-SHA-256 needs 32. */
 const MAX_SECRET_BYTES = 64 * 1024;
 
-/** The bytes of a file as they are, a newline at the end too: what `secret: readFileSync(path)` gives. */
+/** Every byte of the file, also a newline at the end: the same as `secret: readFileSync(path)`. */
 function secretIn(path: string): Uint8Array {
   const { files } = detectPlatform();
   if (!files?.access(path).read) throw unusable(path, "the program has no permission to");
   let bytes;
   try {
     const { isFile, size } = files.identify(path).sync();
-    // A pipe might never end, nor begin.
+    // A pipe might never begin or end.
     if (!isFile || size > MAX_SECRET_BYTES) throw unusable(path, `it is no file of ${MAX_SECRET_BYTES} bytes at most`);
     bytes = files.readWhole(path).sync();
   } catch (error) {
@@ -60,7 +60,7 @@ function unusable(path: string, reason: string, cause?: unknown): CacheError {
   return new CacheError("IO", `Cannot read secret ${path}: ${reason}`, { path, cause });
 }
 
-/** Makes what tells of faults: each where lookups are traced, otherwise only, and once, why a directory is refused. */
+/** Prints every fault if lookups are traced; otherwise only, and once, why a directory is refused. */
 function teller({ traces }: Settings): (fault: CacheWarning) => void {
   let isTold = false;
   return ({ code, message }) => {

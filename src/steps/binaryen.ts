@@ -1,32 +1,33 @@
-// A step that optimizes code by Binaryen, in a worker where there is one. Loads neither before it has something to do.
+// A step that optimizes code with Binaryen, in a worker if possible. Loads neither before there is work.
 
+import { limiter } from "../effect.ts";
 import type { PrepareStep } from "../engine/prepared.ts";
 import { clock } from "../platform/globals.ts";
 import { type BinaryenFeature, FEATURES } from "./features.ts";
+import type { LoadLibrary } from "./library.ts";
 import { type BinaryenPhase, checkValid, optimize, type OptimizeJob, VERSION } from "./optimize.ts";
-import type { OptimizeAnswer } from "./optimize_jobs.ts";
-// What makes the worker part of the package, for nothing else names its file so that tools see it.
+import { NoWorker, runInWorker } from "./optimize_run.ts";
+// Makes the worker part of the package: nothing else names its file in a way that tools see.
 import type {} from "./optimize_worker.ts";
-import { startWorker } from "./worker.ts";
 
-/** How far a run has come. */
+/** Progress of a run. */
 export interface BinaryenProgress {
-  /** What has just begun. */
+  /** The phase that has just begun. */
   readonly phase: BinaryenPhase;
-  /** Time since the worker was asked for, ms. */
+  /** Time since the run was requested, ms. */
   readonly elapsedMs: number;
 }
 
 /** Options of {@linkcode binaryenOptimizer}. */
 export interface BinaryenOptions {
   /**
-   * How much to do for speed, 0 to 4, as in `wasm-opt -O2`. With 0 here and for size, code is read and written only.
+   * Effort for speed, 0 to 4, as in `wasm-opt -O2`. If both levels are 0, code is only read and written.
    *
    * @default {2}
    */
   readonly optimizeLevel?: number;
   /**
-   * How much to do for size, 0 to 2: `-Os` is 1, `-Oz` is 2.
+   * Effort for size, 0 to 2: `-Os` is 1, `-Oz` is 2.
    *
    * @default {0}
    */
@@ -39,61 +40,72 @@ export interface BinaryenOptions {
    */
   readonly features?: readonly BinaryenFeature[];
   /**
-   * Called when a phase of a run begins; what it throws is what the lookup throws. Not called on a hit, and no part of
-   * the step's id. Within `"optimize"`, which takes the longest, Binaryen says nothing of how far it is.
+   * Called when a phase of a run begins; if it throws, the lookup throws that. Not called on a hit, and no part of the
+   * step's id. Within `"optimize"`, the longest phase, Binaryen reports no progress.
    */
   readonly onProgress?: (progress: BinaryenProgress) => void;
   /**
-   * Module of the worker, for bundles, which do not have this package's own: `new URL("./worker.js", import.meta.url)`,
-   * of a file that calls {@linkcode binaryenWorker}. No part of the step's id.
+   * Module of the worker, for bundles, which do not contain this package's own:
+   * `new URL("./worker.js", import.meta.url)`, a file that calls {@linkcode binaryenWorker}. No part of the step's id.
    */
   readonly worker?: string | URL;
+  /**
+   * Loads Binaryen in this thread if no worker can do the work: `() => import("binaryen")`, in the version that the
+   * step's id names. A function cannot be sent to a worker: pass it to {@linkcode binaryenWorker} there. Not called on
+   * a hit, and no part of the step's id.
+   *
+   * @default Loads Binaryen as it is installed; on Deno, as npm has it.
+   */
+  readonly load?: () => Promise<unknown>;
 }
 
 /** The same, checked. */
 type Settings = Omit<OptimizeJob, "code">;
 
-/** Where runs are, and who hears of them. */
+/** Where a run takes place, and who is told of its progress. */
 interface Run {
   readonly worker?: string | URL;
+  readonly load?: LoadLibrary;
   report(phase: BinaryenPhase): void;
 }
 
-/** Runs at once, of one step. Each has its own Binaryen, which for a module of 14 MB takes more than 1 GB. */
+/** Runs of a step at the same time. Each has its own Binaryen, which for a module of 14 MB takes more than 1 GB. */
 const MAX_RUNS = 2;
 
-/** The package's own worker. A CommonJS bundle knows no URL, and other bundles have none at this one. */
+/** The package's own worker. A CommonJS bundle has no URL of its own, and other bundles have no file at this one. */
 function ownWorker(): URL | undefined {
   const { url } = import.meta as { url?: string };
   return url === undefined ? undefined : new URL(`./optimize_worker${url.endsWith(".js") ? ".js" : ".ts"}`, url);
 }
 
 /**
- * Makes a step that optimizes code by Binaryen, for {@linkcode prepared}.
+ * Creates a step that optimizes code with Binaryen, for {@linkcode prepared}.
  *
- * Each run has a worker of its own, so the program goes on meanwhile, and the memory is given back after. No more than
- * two run at once; others wait. The output uses no proposal that the code does not use, but for those named: it loads
- * wherever the code does. Exports stay as they are, and so do imports but for their order and those that are not used;
- * names for debugging and DWARF go.
+ * Each run has a worker of its own, so the program continues meanwhile, and the memory is freed afterwards. At most two
+ * run at once; others wait. The output uses no proposal that the code does not use, except those named in `features`,
+ * so it loads wherever the code does. Exports stay as they are. Imports stay, but may be reordered, and unused ones are
+ * dropped; so are debug names and DWARF.
  *
- * There is no synchronous twin, for a worker cannot be waited for: `resolveSync` finds what an asynchronous lookup
- * made, in memory and on disk, and is a `TypeError` where there is nothing yet.
+ * There is no synchronous form, because a worker cannot be waited for: `resolveSync` finds what an asynchronous lookup
+ * made, in memory and on disk, and throws a `TypeError` if there is nothing yet.
  *
- * To start a worker from files of this machine, Deno wants `--allow-read` for this package's `src/steps`, and Node's
- * permission model `--allow-worker`. A hit wants neither. Where this package's own worker cannot be started, in a bundle
- * for one, code is optimized in the thread that asks, which stands still meanwhile; a warning on the console says so
- * once. The option `worker` names another one.
+ * Binaryen is not installed with this package: on Bun and Node install `binaryen@132.0.0`; Deno loads it from npm.
+ *
+ * To start a worker from local files, Deno needs `--allow-read` for this package's `src/steps`, and Node's permission
+ * model `--allow-worker`. A hit needs neither. If this package's own worker cannot be started, in a bundle for example,
+ * or does not find Binaryen, the code is optimized in the calling thread, which is blocked meanwhile; one warning on
+ * the console says so. The option `worker` names another worker.
  *
  * @param options Levels and features.
- * @returns The step. It throws the engine's `WebAssembly.CompileError` for code that is not valid, and an `Error` where
- * Binaryen fails or is of another version than the step's id says.
+ * @returns The step. It throws the engine's `WebAssembly.CompileError` if the code is not valid, and an `Error` if
+ * Binaryen fails, or is not installed in the version that the step's id names.
  * @throws {TypeError} When an option is of the wrong type.
  * @throws {RangeError} When a level or a feature does not exist.
  */
 export function binaryenOptimizer(options: BinaryenOptions = {}): PrepareStep {
   const settings = checkOptions(options);
   const { optimizeLevel, shrinkLevel, features } = settings;
-  const { onProgress = () => {}, worker } = options;
+  const { onProgress = () => {}, worker, load } = options;
   const limited = limiter(MAX_RUNS);
   return {
     id: [`binaryen@${VERSION}`, `-O${optimizeLevel}`, `-s${shrinkLevel}`, ...features.map((name) => `+${name}`)].join(
@@ -103,105 +115,36 @@ export function binaryenOptimizer(options: BinaryenOptions = {}): PrepareStep {
       limited(() => {
         const start = clock();
         const report: Run["report"] = (phase) => onProgress({ phase, elapsedMs: clock() - start });
-        return run({ ...settings, code: code.slice() }, { worker, report });
+        return run({ ...settings, code }, { worker, load, report });
       }),
   };
 }
 
-async function run(job: OptimizeJob, { worker, report }: Run): Promise<Uint8Array> {
+async function run(job: OptimizeJob, { worker, load, report }: Run): Promise<Uint8Array> {
   const url = worker ?? ownWorker();
   try {
-    if (url === undefined) throw new NotStarted("this is a CommonJS bundle");
-    return await runInWorker(job, { worker: url, report });
+    if (url === undefined) throw new NoWorker("Cannot start Binaryen's worker: this is a CommonJS bundle");
+    // A copy, because it is transferred, and the cache keeps its own.
+    return await runInWorker({ ...job, code: job.code.slice() }, url, report);
   } catch (error) {
-    if (!(error instanceof NotStarted) || worker !== undefined) throw error;
-    warnOnce(error);
-  }
-  checkValid(job.code);
-  return await optimize(job, report);
-}
-
-/** The worker did not get so far as to take a job. */
-class NotStarted extends Error {
-  constructor(why: unknown) {
-    super(`Cannot start Binaryen's worker: ${why instanceof Error ? why.message : why}`, { cause: why });
+    if (!(error instanceof NoWorker) || worker !== undefined) throw error;
+    checkValid(job.code);
+    return await optimize(job, (phase) => (warnOnce(error, phase), report(phase)), load);
   }
 }
 
 let hasWarned = false;
 
-function warnOnce({ message }: Error): void {
-  if (!hasWarned) console.warn(`${message}; code is optimized in this thread, which stands still meanwhile`);
+/** Warns once Binaryen has been loaded: if it cannot be, the error says so. */
+function warnOnce({ message }: Error, phase: BinaryenPhase): void {
+  if (hasWarned || phase === "load") return;
+  console.warn(`${message}; code is optimized in this thread, which stands still meanwhile`);
   hasWarned = true;
 }
 
-/** Has one job done by a worker. */
-async function runInWorker(job: OptimizeJob, { worker: url, report }: Required<Run>): Promise<Uint8Array> {
-  const ready = Promise.withResolvers<void>();
-  const output = Promise.withResolvers<Uint8Array>();
-  const message = listener(report, { ready: ready.resolve, ...output });
-  const failed = (error: Error) => {
-    // The first one counts: what was ready has been started.
-    ready.reject(new NotStarted(error));
-    output.reject(error);
-  };
-  output.promise.catch(() => {});
-  const worker = await startWorker(url, { message, failed }).catch((error) => {
-    throw new NotStarted(error);
-  });
-  try {
-    await ready.promise;
-    worker.post(job, [job.code.buffer]);
-    return await output.promise;
-  } finally {
-    worker.end();
-  }
-}
-
-interface Settling {
-  ready(): void;
-  resolve(output: Uint8Array): void;
-  reject(error: unknown): void;
-}
-
-/** What is done with answers of a worker; what `report` throws or rejects with is how the run ends. */
-function listener(report: Run["report"], { ready, resolve, reject }: Settling): (answer: unknown) => void {
-  const answers: { [K in OptimizeAnswer["kind"]]: (answer: Extract<OptimizeAnswer, { kind: K }>) => unknown } = {
-    ready,
-    phase: ({ phase }) => report(phase),
-    done: ({ output }) => resolve(output),
-    invalid: ({ message }) => reject(new WebAssembly.CompileError(message)),
-    failed: ({ message }) => reject(new Error(`Cannot optimize code: ${message}`)),
-  };
-  return async (answer) => {
-    try {
-      await answers[(answer as OptimizeAnswer).kind](answer as never);
-    } catch (error) {
-      reject(error);
-    }
-  };
-}
-
-/** Lets no more than so many calls run at once; the others wait in turn. */
-function limiter(max: number): <T>(call: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  return async (call) => {
-    if (running === max) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await call();
-    } finally {
-      // The place goes to the next one as it is: a call that comes in between cannot take it.
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  };
-}
-
 function checkOptions(options: unknown): Settings {
-  const { optimizeLevel = 2, shrinkLevel = 0, features = [], onProgress, worker } = (options ?? {}) as BinaryenOptions;
+  const { optimizeLevel = 2, shrinkLevel = 0, features = [], onProgress, worker, load } =
+    (options ?? {}) as BinaryenOptions;
   checkLevel("optimizeLevel", optimizeLevel, 4);
   checkLevel("shrinkLevel", shrinkLevel, 2);
   if (!Array.isArray(features)) throw new TypeError("Cannot use Binaryen: features must be an array");
@@ -209,8 +152,10 @@ function checkOptions(options: unknown): Settings {
   if (unknown !== undefined) {
     throw new RangeError(`Cannot use Binaryen: there is no feature ${JSON.stringify(unknown)}`);
   }
-  if (onProgress !== undefined && typeof onProgress !== "function") {
-    throw new TypeError("Cannot use Binaryen: onProgress must be a function");
+  for (const [name, call] of Object.entries({ onProgress, load })) {
+    if (call !== undefined && typeof call !== "function") {
+      throw new TypeError(`Cannot use Binaryen: ${name} must be a function`);
+    }
   }
   if (worker !== undefined && typeof worker !== "string" && !(worker instanceof URL)) {
     throw new TypeError("Cannot use Binaryen: worker must be a string or a URL");

@@ -1,17 +1,17 @@
 // The WebAssembly proposals that Binaryen knows, and which of them a module needs.
 
-/** What is used of a module of Binaryen. */
+/** The methods used of a Binaryen module. */
 export interface FeatureModule {
-  /** Sets what passes and validation may take for granted. */
+  /** Sets the features that passes and validation may assume. */
   setFeatures(features: number): void;
-  /** 1 where the module is valid with the features set, else 0. */
+  /** 1 if the module is valid with the features set, otherwise 0. */
   validate(): number;
 }
 
-/** Proposals by their bits, `All` of them, and those by name that Binaryen has no name for. */
+/** Bits of the proposals, by name; `All` is all of them. */
 export type FeatureBits = Readonly<Record<BinaryenFeature | "All", number>>;
 
-/** A WebAssembly proposal, by the name that Binaryen has for it. */
+/** A WebAssembly proposal, by Binaryen's name for it. */
 export type BinaryenFeature =
   | "AcquireReleaseAtomics"
   | "Atomics"
@@ -71,15 +71,15 @@ export const FEATURES: readonly BinaryenFeature[] = [
 ];
 
 /**
- * Finds the least features that a module is valid with, and leaves them set.
+ * Finds the smallest set of features that a module is valid with, and leaves it set.
  *
- * Asks the validator, for the section that names a module's features is often missing and says what the compiler was
+ * Asks the validator: the section that names a module's features is often missing, and names what the compiler was
  * allowed to use. A validation takes a sixth of the time of reading; four are enough for most modules.
  *
  * @param module Read with all features.
  * @param bits The features of Binaryen.
  * @param wanted Features to leave set, whether needed or not.
- * @returns The features; `undefined` where the module is not valid with all of them.
+ * @returns The features; `undefined` if the module is not valid with all of them.
  */
 export function neededFeatures(module: FeatureModule, bits: FeatureBits, wanted: number): number | undefined {
   const validWith = (features: number) => {

@@ -1,27 +1,34 @@
-// One run of Binaryen over one module. Runs where it may block; knows nothing of workers.
+// One run of Binaryen over one module. Blocks its thread; knows nothing of workers.
 
-import { type BinaryenFeature, complete, type FeatureBits, type FeatureModule, neededFeatures } from "./features.ts";
-import { checkVersion } from "./version.ts";
+import {
+  type BinaryenFeature,
+  complete,
+  type FeatureBits,
+  type FeatureModule,
+  FEATURES,
+  neededFeatures,
+} from "./features.ts";
+import { defaultOf, type LoadLibrary, loadLibrary } from "./library.ts";
 
-/** The version that the step names; another one refuses to load. */
+/** The version that the step's id names. Any other is rejected. */
 export const VERSION = "132.0.0";
 
-/** What a run can be doing. */
+/** Phases of a run. */
 export type BinaryenPhase = "load" | "read" | "features" | "optimize" | "write";
 
-/** What to do with which code. */
+/** A job: code and settings. */
 export interface OptimizeJob {
-  /** The code, valid. */
+  /** The code, already validated. */
   readonly code: Uint8Array<ArrayBuffer>;
-  /** How much to do for speed, 0 to 4. */
+  /** Effort for speed, 0 to 4. */
   readonly optimizeLevel: number;
-  /** How much to do for size, 0 to 2. */
+  /** Effort for size, 0 to 2. */
   readonly shrinkLevel: number;
   /** Features that the output may use although the code does not. */
   readonly features: readonly BinaryenFeature[];
 }
 
-/** What is used of Binaryen; its own types lag behind it. */
+/** The part of Binaryen that is used; its own types lag behind it. */
 interface Binaryen {
   readonly Features: FeatureBits;
   readBinary(code: Uint8Array, features: number): BinaryenModule;
@@ -36,7 +43,7 @@ interface BinaryenModule extends FeatureModule {
 }
 
 /**
- * Refuses code that is not valid.
+ * Rejects code that is not valid.
  *
  * @throws {WebAssembly.CompileError} With the engine's own message.
  */
@@ -45,19 +52,22 @@ export function checkValid(code: Uint8Array<ArrayBuffer>): void {
 }
 
 /**
- * Optimizes code, by the means that it uses itself and those named.
+ * Optimizes code, using only the proposals that it uses itself and those named.
  *
  * @param job The code and the settings.
  * @param onPhase Called when a phase begins.
- * @returns The output, in memory of its own.
- * @throws {Error} When Binaryen refuses the code, or when the runtime refuses the output.
+ * @param load Loads Binaryen; by default the installed one.
+ * @returns The output, in its own memory.
+ * @throws {NotInstalled} When Binaryen cannot be found.
+ * @throws {Error} When Binaryen rejects the code, or the runtime rejects the output.
  */
 export async function optimize(
   { code, optimizeLevel, shrinkLevel, features }: OptimizeJob,
   onPhase: (phase: BinaryenPhase) => unknown,
+  load?: LoadLibrary,
 ): Promise<Uint8Array<ArrayBuffer>> {
   await onPhase("load");
-  const binaryen = await load();
+  const binaryen = await loadBinaryen(load);
   const bits = binaryen.Features;
   await onPhase("read");
   const module = binaryen.readBinary(code, bits.All);
@@ -66,10 +76,10 @@ export async function optimize(
     const wanted = complete(features.reduce((all, feature) => all | bits[feature], 0), bits);
     if (neededFeatures(module, bits, wanted) === undefined) throw new Error("Binaryen finds it invalid");
     await onPhase("optimize");
-    // Global settings of the library: what another run left must not decide this one.
+    // These settings are global in the library: another run's must not affect this one.
     binaryen.setOptimizeLevel(optimizeLevel);
     binaryen.setShrinkLevel(shrinkLevel);
-    // At no level its default passes still take minutes for a large module; `wasm-opt` runs none then.
+    // At level 0 the default passes still take minutes for a large module; `wasm-opt` runs none then.
     if (optimizeLevel > 0 || shrinkLevel > 0) module.optimize();
     await onPhase("write");
     return accepted(module.emitBinary());
@@ -78,13 +88,12 @@ export async function optimize(
   }
 }
 
-async function load(): Promise<Binaryen> {
-  const [library, about] = await Promise.all([
-    import("binaryen"),
-    import("binaryen/package.json", { with: { type: "json" } }),
-  ]);
-  checkVersion(about.default, "binaryen", VERSION);
-  return library.default as unknown as Binaryen;
+async function loadBinaryen(load?: LoadLibrary): Promise<Binaryen> {
+  const binaryen = (load ? defaultOf(await load()) : await loadLibrary("binaryen", VERSION)) as Partial<Binaryen>;
+  // A library that the caller loads does not say its version; every version so far has had features of its own.
+  const names = Object.entries(binaryen?.Features ?? {}).filter(([name, bit]) => name !== "All" && bit !== 0);
+  if (names.map(([name]) => name).sort().join() === FEATURES.join()) return binaryen as Binaryen;
+  throw new Error(`what was loaded is not binaryen@${VERSION}`);
 }
 
 function accepted(output: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,4 +1,4 @@
-// The worker's own file: takes one job, answers, and is ended by whoever started it. Side effects are its purpose.
+// The worker's own file: takes one job and answers. Importing it has side effects, which are its purpose.
 
 import { binaryenWorker } from "./optimize_jobs.ts";
 

@@ -1,4 +1,4 @@
-// A step that takes code as servers and packages have it: packed. Knows the formats; what inflates them is another's.
+// A step that decompresses code. Knows the formats; zlib.ts inflates.
 
 import { type Operation, perform, runAsync, runSync } from "../effect.ts";
 import type { PrepareStep } from "../engine/prepared.ts";
@@ -9,14 +9,14 @@ export type { PackedFormat };
 /** Options of {@linkcode unpack}. */
 export interface UnpackOptions {
   /**
-   * Longest code that may come out, bytes. It is inflated no further.
+   * Most bytes that may come out. Decompressing stops there.
    *
    * @default {268435456} 256 MiB
    */
   readonly maxBytes?: number;
   /**
-   * What code is that is not WebAssembly: one format, or `"auto"`, whatever its first bytes say. Brotli has no such bytes:
-   * what else is unknown is unpacked as brotli where WebAssembly comes out, and else passed through.
+   * Format of code that is not WebAssembly. `"auto"` goes by the first bytes. Brotli has none to go by: unknown code is
+   * decompressed as brotli if WebAssembly comes out, and otherwise passed through.
    *
    * @default {"auto"}
    */
@@ -26,16 +26,16 @@ export interface UnpackOptions {
 const FORMATS: readonly unknown[] = ["auto", "gzip", "brotli", "zstd"];
 
 /**
- * Makes a step that unpacks gzip, zstd and brotli, for {@linkcode prepared}.
+ * Creates a step that decompresses gzip, zstd and brotli, for {@linkcode prepared}.
  *
- * Code that is WebAssembly passes through unchanged, so that one cache takes both. All of the input must belong to the
- * packed code: several gzip members or zstd frames are joined, anything else that follows is refused. Brotli and zstd
- * need a runtime that has them: Deno, Bun and Node have both, and unpack synchronously too.
+ * WebAssembly passes through unchanged, so one cache can take both. All of the input must be compressed code: several
+ * gzip members or zstd frames are joined, and trailing bytes are an error. Deno, Bun and Node have all three formats,
+ * and decompress synchronously too; other runtimes have those of `DecompressionStream`.
  *
- * @param options What comes, and how much may come out.
- * @returns The step. It throws a `WebAssembly.CompileError` for what is damaged, incomplete or followed by other bytes, and
- * a `RangeError` where more than `maxBytes` would come out.
- * @throws {TypeError | RangeError} When an option is not what it should be.
+ * @param options Format, and most bytes of output.
+ * @returns The step. It throws a `WebAssembly.CompileError` if the input is damaged, incomplete or followed by other
+ * bytes, and a `RangeError` if more than `maxBytes` would come out.
+ * @throws {TypeError | RangeError} When an option is invalid.
  */
 export function unpack(options: UnpackOptions = {}): PrepareStep {
   const { format, maxBytes } = checkOptions(options);
@@ -61,9 +61,9 @@ function* unpackAs(code: Uint8Array, wanted: PackedFormat | "auto", maxBytes: nu
 
 /** Inflates all of the input. */
 function* whole(code: Uint8Array, format: PackedFormat, maxBytes: number): Operation<Uint8Array> {
-  // With a byte that belongs to nothing: only what is incomplete takes it. Runtimes give what they have got then, without
-  // an error (zstd on Deno, Bun and Node 22, brotli on Deno), and stop at the end of the first frame (zstd on Deno, Node 22
-  // and 24).
+  // One byte is added: only incomplete input consumes it. For such input runtimes return what they have, without an
+  // error (zstd on Deno, Bun and Node 22, brotli on Deno), and they stop at the end of the first frame (zstd on Deno,
+  // Node 22 and 24).
   const packed = new Uint8Array(code.length + 1);
   packed.set(code);
   const outputs: Uint8Array[] = [];

@@ -1,9 +1,9 @@
-// A step that takes WebAssembly text, by wabt. The library is loaded when a text is first translated, not before.
+// A step that translates WebAssembly text with wabt. Loads the library when the first text is translated.
 
 import type { PrepareStep } from "../engine/prepared.ts";
-import { checkVersion } from "./version.ts";
+import { defaultOf, type LoadLibrary, loadLibrary } from "./library.ts";
 
-/** A proposal that wabt reads only where it is allowed to. */
+/** A proposal that wabt accepts only if it is allowed. */
 export type WatFeature =
   | "annotations"
   | "code_metadata"
@@ -20,12 +20,19 @@ export type WatFeature =
 /** Options of {@linkcode wat}. */
 export interface WatOptions {
   /**
-   * Proposals allowed beyond those that wabt takes by itself: mutable globals, saturating conversions, sign extension,
-   * SIMD, several results, bulk memory, reference types. What the runtime takes is another question.
+   * Proposals allowed beyond those that wabt accepts by default: mutable globals, saturating conversions, sign
+   * extension, SIMD, several results, bulk memory, reference types. The runtime may accept others.
    *
    * @default {[]}
    */
   readonly features?: readonly WatFeature[];
+  /**
+   * Loads wabt, for bundles and wherever else it is not found beside this package: `() => import("wabt")`, in the
+   * version that the step's id names. Not called on a hit, and no part of the step's id.
+   *
+   * @default Loads wabt as it is installed; on Deno, as npm has it.
+   */
+  readonly load?: () => Promise<unknown>;
 }
 
 const FEATURES: readonly WatFeature[] = [
@@ -42,10 +49,10 @@ const FEATURES: readonly WatFeature[] = [
   "threads",
 ];
 
-/** The version this step names; another one refuses to load. */
+/** The version that the step's id names. Any other is rejected. */
 const VERSION = "1.0.39";
 
-/** What is used of wabt. */
+/** The part of wabt that is used. */
 interface Wabt {
   parseWat(name: string, text: Uint8Array, features: Record<string, boolean>): WabtModule;
 }
@@ -57,9 +64,9 @@ interface WabtModule {
 }
 
 /**
- * What {@linkcode wat} throws for a text that is no module: a `WebAssembly.CompileError` that says where.
+ * Error of {@linkcode wat} for text that is not a module: a `WebAssembly.CompileError` with line and column.
  *
- * The whole report of wabt, with the line in question, is its `cause`'s message.
+ * Its `cause` has wabt's whole report, with the line in question, as its message.
  */
 export class WatError extends WebAssembly.CompileError {
   /** Always `"WatError"`. */
@@ -70,9 +77,9 @@ export class WatError extends WebAssembly.CompileError {
   readonly column: number;
 
   /**
-   * Makes an error from what wabt threw.
+   * Creates an error from wabt's report.
    *
-   * @param report Its message: a headline, then `name:line:column: error: …` and the source for each error.
+   * @param report wabt's message: a headline, then `name:line:column: error: …` and the source for each error.
    */
   constructor(report: Error) {
     const [, line, column, said] = report.message.match(/^\w+:(\d+):(\d+)[^:]*: error: (.*)$/m) ?? [];
@@ -83,39 +90,39 @@ export class WatError extends WebAssembly.CompileError {
 }
 
 /**
- * Makes a step that translates WebAssembly text, as UTF-8, to binary code, for {@linkcode prepared}.
+ * Creates a step that translates WebAssembly text (UTF-8) to binary code, for {@linkcode prepared}.
  *
- * Code that is binary already passes through unchanged, so that one cache takes both; it may still be no module. Names
- * in the text are not written to the binary. Synchronous lookups of a text that is not cached work once this step has
- * translated one asynchronously, for wabt itself is loaded by promises; those of cached text always work.
+ * Binary code passes through unchanged and unchecked, so one cache can take both. Names in the text are not written to
+ * the binary. Synchronous lookups of text that is not cached work once this step has translated a text asynchronously,
+ * because wabt is loaded asynchronously; those of cached text always work.
  *
- * @param options What may be read.
- * @returns The step. It throws {@linkcode WatError} for what is no module.
- * @throws {TypeError} When the options are not what they should be.
+ * wabt is not installed with this package: on Bun and Node install `wabt@1.0.39`; Deno loads it from npm.
+ *
+ * @param options Proposals to accept, and how to load wabt.
+ * @returns The step. It throws a {@linkcode WatError} if the text is not a module, and an `Error` if wabt is not
+ * installed in the version that the step's id names.
+ * @throws {TypeError} When an option is invalid.
  * @throws {RangeError} When a feature is unknown.
  */
 export function wat(options: WatOptions = {}): PrepareStep {
-  const features = checkFeatures(options);
+  const { features, load } = checkOptions(options);
   const allowed = Object.fromEntries(features.map((feature) => [feature, true]));
   let wabt: Wabt | undefined;
   return {
     id: [`wabt@${VERSION}`, ...features.map((feature) => `+${feature}`)].join(" "),
     prepare(code) {
       if (isBinary(code)) return code;
-      // A value, not a promise, as soon as it can be: synchronous lookups work from then on.
+      // A value instead of a promise as soon as possible: synchronous lookups work from then on.
       if (wabt) return translate(wabt, code, allowed);
-      return load().then((loaded) => translate(wabt = loaded, code, allowed));
+      return loadWabt(load).then((loaded) => translate(wabt = loaded, code, allowed));
     },
   };
 }
 
-async function load(): Promise<Wabt> {
-  const [library, about] = await Promise.all([
-    import("wabt"),
-    import("wabt/package.json", { with: { type: "json" } }),
-  ]);
-  checkVersion(about.default, "wabt", VERSION);
-  return await library.default() as unknown as Wabt;
+async function loadWabt(load?: LoadLibrary): Promise<Wabt> {
+  const library = load ? defaultOf(await load()) : await loadLibrary("wabt", VERSION);
+  if (typeof library !== "function") throw new Error(`Cannot use wabt: what was loaded is not wabt@${VERSION}`);
+  return await library() as Wabt;
 }
 
 function translate(wabt: Wabt, text: Uint8Array, features: Record<string, boolean>): Uint8Array {
@@ -128,12 +135,12 @@ function translate(wabt: Wabt, text: Uint8Array, features: Record<string, boolea
   }
 }
 
-/** Makes what wabt throws of a text an error that says where. */
+/** Turns wabt's error about a text into one with line and column. */
 function refusing<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    // Its reports are plain errors; a trap, in memory that is used up for one, is not the text's fault.
+    // Its reports are plain errors. A trap, out of memory for example, is not the text's fault.
     if (error instanceof Error && error.constructor === Error) throw new WatError(error);
     throw error;
   }
@@ -143,10 +150,11 @@ function isBinary(code: Uint8Array): boolean {
   return code[0] === 0 && code[1] === 0x61 && code[2] === 0x73 && code[3] === 0x6d;
 }
 
-function checkFeatures(options: unknown): WatFeature[] {
-  const { features = [] } = (options ?? {}) as { features?: unknown };
+function checkOptions(options: unknown): Required<Pick<WatOptions, "features">> & WatOptions {
+  const { features = [], load } = (options ?? {}) as WatOptions;
   if (!Array.isArray(features)) throw new TypeError("Cannot use wat: features must be an array");
   const unknown = features.find((feature) => !FEATURES.includes(feature));
   if (unknown !== undefined) throw new RangeError(`Cannot use wat: there is no feature ${JSON.stringify(unknown)}`);
-  return FEATURES.filter((feature) => features.includes(feature));
+  if (load !== undefined && typeof load !== "function") throw new TypeError("Cannot use wat: load must be a function");
+  return { features: FEATURES.filter((feature) => features.includes(feature)), load };
 }

@@ -1,43 +1,56 @@
-// Workers of either kind: the web's where the runtime has them, for they alone start from a URL of any scheme; Node's else.
+// Workers of either kind: the web's if the runtime has them, because only they start from a URL of any scheme;
+// otherwise Node's.
 
-/** What a worker tells whoever started it. */
+import { clearTimer, setTimer, type Timer } from "../platform/globals.ts";
+
+/** Events of a worker, for its starter. */
 export interface WorkerEvents {
   /** It posted a message. */
   message(data: unknown): void;
-  /** It failed or ended; does no harm where it had done its work. */
+  /** It failed or ended. May also come after its work is done. */
   failed(error: Error): void;
 }
 
-/** A worker that was started. It keeps the process alive until it is ended. */
+/** A worker that was started. It keeps the process alive until it has ended. */
 export interface StartedWorker {
   /** Posts a message to it. */
   post(message: unknown, transfer: ArrayBuffer[]): void;
-  /** Ends it at once, whatever it does. */
+  /** Lets it end by itself once it has closed its port, and terminates it if it does not. */
+  leave(): void;
+  /** Terminates it at once. */
   end(): void;
 }
 
 /** The other side, in the worker. */
 export interface WorkerPort {
-  /** Posts a message to whoever started the worker. */
+  /** Posts a message to the worker's starter. */
   post(message: unknown, transfer: ArrayBuffer[]): void;
-  /** Sets what is done with messages; those that came before wait for it. */
+  /** Sets the handler of messages. Earlier messages wait for it. */
   listen(listener: (data: unknown) => void): void;
+  /** Closes the port: the worker ends when it has nothing else to do. Messages already posted arrive. */
+  close(): void;
 }
 
-/** The part of the globals that is not the same everywhere. */
+/** Globals that differ between runtimes. */
 interface Globals {
   readonly Worker?: typeof Worker;
   postMessage?(message: unknown, transfer: ArrayBuffer[]): void;
   addEventListener?(type: "message", listener: (event: MessageEvent) => void): void;
+  removeEventListener?(type: "message", listener: (event: MessageEvent) => void): void;
+  /** In Deno's workers; Bun's end without a listener. */
+  close?(): void;
 }
 
 const globals = globalThis as unknown as Globals;
 
+/** How long a worker that has closed its port may take to end; it may have timers of its own. */
+const GRACE_MS = 10_000;
+
 /**
  * Starts a worker.
  *
- * @param url Its module: an absolute URL, or a path that the runtime's workers take.
- * @param events Told of what it does.
+ * @param url Its module: an absolute URL, or a path that the runtime's workers accept.
+ * @param events Callbacks for its events.
  * @returns The worker.
  */
 export async function startWorker(url: string | URL, events: WorkerEvents): Promise<StartedWorker> {
@@ -49,24 +62,52 @@ function startWebWorker(WebWorker: typeof Worker, url: string | URL, events: Wor
   worker.addEventListener("message", ({ data }) => events.message(data));
   worker.addEventListener("messageerror", () => events.failed(ended("a message could not be read")));
   worker.addEventListener("error", (event) => {
-    // Deno would end the program with it.
+    // Deno would end the program with the error.
     event.preventDefault();
     events.failed(event.error instanceof Error ? event.error : ended(event.message));
   });
-  // Bun's only; Deno says nothing.
-  worker.addEventListener("close", () => events.failed(ended("no answer")));
-  return { post: (message, transfer) => worker.postMessage(message, transfer), end: () => worker.terminate() };
+  const started = startedWorker(worker);
+  // Bun's only; Deno does not report the end.
+  worker.addEventListener("close", () => started.ended(events, "no answer"));
+  return started;
 }
 
 async function startNodeWorker(url: string | URL, events: WorkerEvents): Promise<StartedWorker> {
   const { Worker } = await import("node:worker_threads");
-  // A string is a path to Node alone.
+  // Only Node takes a string as a path.
   const worker = new Worker(typeof url === "string" && /^(file|data):/.test(url) ? new URL(url) : url);
   worker.on("message", events.message);
   worker.on("messageerror", events.failed);
   worker.on("error", events.failed);
-  worker.on("exit", (code) => events.failed(ended(`exit code ${code}`)));
-  return { post: (message, transfer) => worker.postMessage(message, transfer), end: () => void worker.terminate() };
+  const started = startedWorker(worker);
+  worker.on("exit", (code) => started.ended(events, `exit code ${code}`));
+  return started;
+}
+
+interface AnyWorker {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  terminate(): unknown;
+}
+
+/**
+ * The part that both kinds of worker share. A worker is not terminated without need: that stops its thread anywhere,
+ * while threads of the engine still compile for it, and Node 24 was seen to crash.
+ */
+function startedWorker(worker: AnyWorker): StartedWorker & { ended(events: WorkerEvents, why: string): void } {
+  let grace: Timer | undefined;
+  const end = () => void worker.terminate();
+  return {
+    post: (message, transfer) => worker.postMessage(message, transfer),
+    leave: () => {
+      grace = setTimer(end, GRACE_MS);
+      grace.unref?.();
+    },
+    end,
+    ended: (events, why) => {
+      if (grace) clearTimer(grace);
+      events.failed(ended(why));
+    },
+  };
 }
 
 function ended(why: string): Error {
@@ -81,14 +122,20 @@ function ended(why: string): Error {
 export async function workerPort(): Promise<WorkerPort> {
   const { postMessage, addEventListener } = globals;
   if (postMessage && addEventListener) {
+    let onMessage = (_event: MessageEvent) => {};
     return {
       post: (message, transfer) => globals.postMessage!(message, transfer),
-      listen: (listener) => globals.addEventListener!("message", ({ data }) => listener(data)),
+      listen: (listener) => globals.addEventListener!("message", onMessage = ({ data }) => listener(data)),
+      close: () => {
+        globals.removeEventListener!("message", onMessage);
+        globals.close?.();
+      },
     };
   }
   const { parentPort } = await import("node:worker_threads");
   return {
     post: (message, transfer) => parentPort!.postMessage(message, transfer),
     listen: (listener) => parentPort!.on("message", listener),
+    close: () => parentPort!.close(),
   };
 }

@@ -1,23 +1,23 @@
-// Inflates by what the runtime has: `node:zlib` on Deno, Bun and Node, which also can at once; else the web's streams.
-// Says how far it read; what that means, others know.
+// Inflates with what the runtime has: `node:zlib` on Deno, Bun and Node, also synchronously; otherwise the web's
+// streams. Reports how far it read, and does not judge it.
 
 import type { Effect } from "../effect.ts";
 
 /** A format that can be inflated. */
 export type PackedFormat = "gzip" | "brotli" | "zstd";
 
-/** What came out. */
+/** Result of inflating. */
 export interface Inflated {
   /** The bytes. */
   readonly output: Uint8Array;
-  /** How many bytes of the input it took, where that is known. */
+  /** Bytes of the input that were consumed. */
   readonly read: number;
 }
 
-/** Code of the error for output that is longer than it may be. */
+/** Code of the error for output that is too long. */
 export const TOO_LONG = "ERR_BUFFER_TOO_LARGE";
 
-/** The runtime cannot do it. */
+/** Thrown if the runtime cannot inflate a format. */
 export class Unavailable extends TypeError {}
 
 interface ZlibResult {
@@ -39,19 +39,19 @@ type Zlib =
 
 const NAMES = { gzip: "gunzip", brotli: "brotliDecompress", zstd: "zstdDecompress" } as const;
 
-/** Loaded when something is inflated: on Deno that takes some ms. */
+/** Loaded on first use: on Deno that takes some ms. */
 function zlib(): Zlib | undefined {
   const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
   return process?.getBuiltinModule?.("node:zlib") as Zlib | undefined;
 }
 
 /**
- * Inflates, without taking more memory than the limit says.
+ * Inflates, using no more memory than the limit allows.
  *
- * @param packed The input, and one byte more, which only an input that is not complete takes.
+ * @param packed The input plus one byte, which only incomplete input consumes.
  * @param maxBytes Longest output.
- * @returns A step that fails with {@linkcode Unavailable} where the runtime cannot, with an error of the code
- * {@linkcode TOO_LONG} for more output, and with others for what is damaged.
+ * @returns A step that fails with {@linkcode Unavailable} if the runtime cannot, with an error of the code
+ * {@linkcode TOO_LONG} if there is more output, and with other errors if the input is damaged.
  */
 export function inflate(packed: Uint8Array, format: PackedFormat, maxBytes: number): Effect<Inflated> {
   const sync = () => {
@@ -62,7 +62,7 @@ export function inflate(packed: Uint8Array, format: PackedFormat, maxBytes: numb
   const async = async () => {
     const call = zlib()?.[NAMES[format]];
     if (!call) return await inflateByStream(packed, format, maxBytes);
-    // What is wrong with it ends the program otherwise (seen on Deno 2.9); of all formats it takes the least time.
+    // Damage ends the program otherwise (seen on Deno 2.9); and zstd is the fastest format.
     if (format === "zstd") return sync();
     const result = await new Promise<ZlibResult>((resolve, reject) =>
       call(packed, optionsOf(maxBytes), (error, result) => error ? reject(error) : resolve(result))
@@ -72,14 +72,14 @@ export function inflate(packed: Uint8Array, format: PackedFormat, maxBytes: numb
   return { name: "inflate", sync, async };
 }
 
-/** {@linkcode inflate} by web standards, where the stream itself finds what is not complete or goes on after the end. */
+/** {@linkcode inflate} by web standards. The stream itself rejects incomplete input and trailing bytes. */
 export async function inflateByStream(packed: Uint8Array, format: string, maxBytes: number): Promise<Inflated> {
   const input = packed.slice(0, -1);
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   for await (const chunk of new Blob([input]).stream().pipeThrough(inflating(format))) {
     length += chunk.length;
-    // To leave the loop cancels the stream.
+    // Leaving the loop cancels the stream.
     if (length > maxBytes) throw Object.assign(new RangeError("it is too long"), { code: TOO_LONG });
     chunks.push(chunk);
   }
@@ -95,7 +95,7 @@ function inflating(format: string): DecompressionStream {
 }
 
 function optionsOf(maxBytes: number): ZlibOptions {
-  // It wants one at least.
+  // zlib requires at least 1.
   return { info: true, ...(maxBytes === Infinity ? {} : { maxOutputLength: Math.max(maxBytes, 1) }) };
 }
 

@@ -94,22 +94,6 @@ export function platformContract(
       assertStrictEquals(await readAll(files, `${directory}/a`), "first");
     });
 
-    check("appends to a file that is there, and gives what it holds", async (files, directory) => {
-      assertStrictEquals(await codeOf(files.append(`${directory}/a`, bytes("1"), 100)), "ENOENT");
-      await take(files.create(`${directory}/a`, [bytes("1234")]));
-      assertStrictEquals(text(await take(files.append(`${directory}/a`, bytes("56"), 100))), "123456");
-      assertStrictEquals(text(await take(files.append(`${directory}/a`, bytes("78"), 5))), "12345");
-      assertStrictEquals(await readAll(files, `${directory}/a`), "12345678");
-      assertStrictEquals(await codeOf(files.append(directory, bytes("1"), 100)), "EISDIR");
-    });
-
-    check("appends whole pieces when many do", async (files, directory) => {
-      await take(files.create(`${directory}/a`, []));
-      const pieces = Array.from({ length: 100 }, (_, i) => String(i).padStart(8, "."));
-      await Promise.all(pieces.map((piece) => take(files.append(`${directory}/a`, bytes(piece), 8))));
-      assertEquals((await readAll(files, `${directory}/a`)).match(/.{8}/g)!.sort(), pieces.sort());
-    });
-
     check("lists files with size and time, and sets that", async (files, directory) => {
       await take(files.makeDirectory(`${directory}/folder`));
       await take(files.create(`${directory}/a`, [bytes("1234")]));

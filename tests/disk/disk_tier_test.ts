@@ -9,8 +9,8 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmdirSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -23,7 +23,9 @@ import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES } from
 import {
   bothWays,
   bytes,
+  EMPTY_MODULE,
   entriesIn,
+  hitsOnly,
   inDirectory,
   onlyEntry,
   payloadOf,
@@ -36,6 +38,7 @@ import {
   type TextModule,
   thisRuntime,
 } from "../_tools.ts";
+import { age, fill, HOUR_S } from "./_small.ts";
 
 const good = "artifact of hello";
 
@@ -144,7 +147,7 @@ bothWays(
 );
 
 bothWays(
-  "zeroes, nothing, and a directory in an entry's place cost the entry alone",
+  "zeroes, nothing, and an empty directory in an entry's place cost the entry alone",
   (resolve) =>
     inDirectory(async (directory) => {
       const cache = new ModuleCache({ engine: new WaryEngine(), directory, onWarning: () => {} });
@@ -162,9 +165,29 @@ bothWays(
       }
       rmSync(path);
       mkdirSync(path);
-      assertEquals([await lookup(), await lookup()], ["compiled", "compiled"]);
-      rmdirSync(path);
-      assertEquals([await lookup(), await lookup()], ["compiled", "disk"]);
+      assertEquals([await lookup(), await lookup()], ["recompiled", "disk"]);
+    }),
+);
+
+bothWays(
+  "a directory with something in it stays in an entry's place, with a warning that is given once",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const warnings: string[] = [];
+      const onWarning = ({ code, path = "" }: CacheWarning) => warnings.push(`${code} ${path.split(/[\\/]/).at(-1)}`);
+      const cache = new ModuleCache({ engine: new WaryEngine(), directory, onWarning });
+      const { key } = await resolve(cache, bytes("hello"));
+      const path = onlyEntry(directory);
+      rmSync(path);
+      mkdirSync(path);
+      writeFileSync(`${path}/mine`, "precious");
+      for (let i = 0; i < 3; i++) {
+        cache.clearMemory();
+        const { from, module } = await resolve(cache, bytes("hello"));
+        assertEquals([from, module.text], ["recompiled", "hello"]);
+      }
+      assertEquals(warnings, [`CORRUPT ${key.slice(2)}`, `IO ${key.slice(2)}`]);
+      assertEquals([readdirSync(path), readdirSync(`${directory}/v1/tmp`)], [["mine"], []]);
     }),
 );
 
@@ -341,3 +364,35 @@ test("where files must not be so large, an entry is not written and the program 
       assertEquals([entriesIn(directory), readdirSync(`${directory}/v1/tmp`)], [[], []]);
     }
   }));
+
+bothWays(
+  "a hit keeps an entry from going, at the cost of one touch an hour",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const engine = new TextEngine();
+      await fill(directory, "a", engine);
+      const path = onlyEntry(directory);
+      const hit = async (seconds: number, options: ModuleCacheOptions<TextModule> = {}) => {
+        age(path, seconds);
+        const before = statSync(path).mtimeMs;
+        const cache = new ModuleCache({ engine: hitsOnly(engine), directory, strict: true, ...options });
+        assertStrictEquals((await resolve(cache, bytes("a"))).from, "disk");
+        return statSync(path).mtimeMs - before > 1000;
+      };
+      assertEquals([await hit(2 * HOUR_S), await hit(0.5 * HOUR_S), await hit(-2 * HOUR_S)], [true, false, false]);
+      assert(Math.abs(statSync(path).mtimeMs - Date.now()) < 60_000);
+      assertStrictEquals(await hit(2 * HOUR_S, { readOnly: true }), false);
+    }),
+);
+
+test("a hit of the host engine keeps its entry too", async () => {
+  await inDirectory(async (directory) => {
+    const cache = new ModuleCache({ directory, strict: true });
+    await cache.compile(EMPTY_MODULE);
+    await cache.flush();
+    age(onlyEntry(directory), 2 * HOUR_S);
+    cache.clearMemory();
+    assertStrictEquals((await cache.resolve(EMPTY_MODULE)).from, "disk");
+    assert(Math.abs(statSync(onlyEntry(directory)).mtimeMs - Date.now()) < 60_000);
+  });
+});

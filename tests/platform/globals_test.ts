@@ -40,6 +40,25 @@ async function standingStill<T>(body: () => Promise<T>): Promise<T> {
   }
 }
 
+test("globals that are made when they are first read are not read at the import", options, async () => {
+  const read: string[] = [];
+  const anew = new URL("../../src/platform/globals.ts?anew", import.meta.url).href;
+  const undo = ["crypto", "setTimeout", "clearTimeout"].map((name) => {
+    const descriptor = Object.getOwnPropertyDescriptor(globalThis, name)!;
+    const value = (globalThis as Record<string, unknown>)[name];
+    Object.defineProperty(globalThis, name, { configurable: true, get: () => (read.push(name), value) });
+    return () => Object.defineProperty(globalThis, name, descriptor);
+  });
+  try {
+    const { crypto, setTimer } = await import(anew);
+    assertEquals(read, []);
+    await new Promise<void>((resolve) => setTimer(resolve, 0));
+    assertEquals(crypto.randomUUID().length, 36);
+  } finally {
+    for (const step of undo) step();
+  }
+});
+
 test("a lookup stops waiting for a lock while the globals' timers stand still", options, async () => {
   await inDirectory(async (directory) => {
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -18,7 +18,8 @@ import { pathToFileURL } from "node:url";
 import { runAsync, runSync } from "../../src/effect.ts";
 import { lookup } from "../../src/lookup.ts";
 import { detectPlatform } from "../../src/platform/detect.ts";
-import { Watch, withWatches } from "../_faults.ts";
+import { withWatches } from "../faults/_runtime_calls.ts";
+import { Watch } from "../faults/_watch.ts";
 import { WASM, withServer } from "../_server.ts";
 import {
   bothWays,

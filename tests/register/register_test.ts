@@ -567,7 +567,7 @@ test("where the cache cannot be loaded, the runtime compiles", options, async ()
   await inDirectory(async (directory) => {
     // Only what is loaded at first is there; then a file of that name that is another's.
     const first = ["loading", "register", "settings", "worthwhile"].map((name) => `src/register/${name}.ts`);
-    const below = ["src/engine/runtime.ts", "src/register/program.ts"];
+    const below = ["src/bytes.ts", "src/engine/runtime.ts", "src/register/program.ts"];
     for (const path of ["register.ts", "package.json", ...first, ...below]) {
       cpSync(`${ROOT}/${path}`, `${directory}/${path}`);
     }

@@ -10,6 +10,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { FEATURES, neededFeatures } from "../../src/steps/features.ts";
 import { optimize } from "../../src/steps/optimize.ts";
+import { NoWorker, runInWorker } from "../../src/steps/optimize_run.ts";
 import { startWorker } from "../../src/steps/worker.ts";
 import {
   bytes,
@@ -162,10 +163,26 @@ test("no more than two runs are at work at once, and all give the same", options
   assertEquals([running, most <= 2], [0, true]);
 });
 
-test("a process ends by itself when its module is optimized", options, async () => {
+test("a process ends by itself when its module is optimized, and terminates no worker", options, async () => {
   const path = join(ROOT, "node_modules", MODULES.oxipng);
-  const { code, stdout } = await runScript(Object.values(runtimes())[0]!, join(ROOT, "tests/_optimize.ts"), [path]);
-  assertEquals([code, stdout.trim()], [0, "true"]);
+  const command = runtimes()[thisRuntime()]!;
+  const { code, stdout, stderr } = await runScript(command, join(ROOT, "tests/_optimize.ts"), [path]);
+  assertEquals([code, stdout.trim()], [0, "true 0"], stderr);
+});
+
+test("a worker that does not get ready is given up", options, async () => {
+  const job = { code: EMPTY_MODULE.slice(), optimizeLevel: 0, shrinkLevel: 0, features: [] };
+  const url = new URL("../_silent_worker.ts", import.meta.url);
+  await assertRejects(() => runInWorker(job, url, () => {}, 300), NoWorker, "no answer in 300 ms");
+});
+
+test("what load gives is used, and refused where it is another library", options, async () => {
+  const job = { code: EMPTY_MODULE, optimizeLevel: 0, shrinkLevel: 0, features: [] };
+  let loaded = 0;
+  const load = () => (loaded++, import("binaryen"));
+  assert(WebAssembly.validate(await optimize(job, () => {}, load)));
+  assertEquals(loaded, 1);
+  await assertRejects(() => optimize(job, () => {}, () => import("wabt")), Error, "is not binaryen@");
 });
 
 test("code that is no module is a CompileError and is not cached", options, () =>
@@ -185,7 +202,7 @@ test("a module that only Binaryen refuses is an Error that says why", options, a
 });
 
 test("a worker that fails, or whose file is not there, is told", options, async () => {
-  for (const file of ["_broken_worker.ts", "_no_such_worker.ts"]) {
+  for (const file of ["../_broken_worker.ts", "../_no_such_worker.ts"]) {
     const { promise, resolve } = Promise.withResolvers<Error>();
     const worker = await startWorker(new URL(file, import.meta.url), { message: () => {}, failed: resolve });
     assert(await promise instanceof Error);
@@ -197,13 +214,13 @@ test(
   "a worker that the caller names does the work, and where it is not there its failure is told",
   options,
   async () => {
-    const worker = new URL("_binaryen_worker.ts", import.meta.url);
+    const worker = new URL("../_binaryen_worker.ts", import.meta.url);
     const expected = await binaryenOptimizer({ optimizeLevel: 0 }).prepare(EMPTY_MODULE);
     for (const url of [worker, worker.href]) {
       const named = binaryenOptimizer({ optimizeLevel: 0, worker: thisRuntime().startsWith("Node") ? worker : url });
       assertEquals(await named.prepare(EMPTY_MODULE), expected);
     }
-    for (const file of ["_broken_worker.ts", "_no_such_worker.ts"]) {
+    for (const file of ["../_broken_worker.ts", "../_no_such_worker.ts"]) {
       const broken = binaryenOptimizer({ worker: new URL(file, import.meta.url) });
       await assertRejects(async () => await broken.prepare(EMPTY_MODULE), Error, "Cannot start Binaryen's worker");
     }
@@ -219,6 +236,7 @@ test("the optimizer refuses options that are none", () => {
   assertThrows(wrong({ features: ["Gc"] }), RangeError);
   assertThrows(wrong({ onProgress: 1 }), TypeError);
   assertThrows(wrong({ worker: 1 }), TypeError);
+  assertThrows(wrong({ load: "binaryen" }), TypeError);
 });
 
 test("a Go module optimized has the same surface", { ...options, skip: !isHere }, async () => {

@@ -112,7 +112,17 @@ test("wat leaves the text as it is", async () => {
   assertStrictEquals(text(source), ADD);
 });
 
+test("wat takes the library that load gives, once, and refuses another one", async () => {
+  let loads = 0;
+  const step = wat({ load: () => (loads++, import("wabt")) });
+  for (let i = 0; i < 2; i++) assertEquals(await step.prepare(bytes(ADD)), await loaded.prepare(bytes(ADD)));
+  assertEquals(loads, 1);
+  const wrong = wat({ load: () => Promise.resolve({}) });
+  await assertRejects(async () => await wrong.prepare(bytes(ADD)), Error, "is not wabt@");
+});
+
 test("wat refuses options that are none", () => {
+  assertThrows(() => wat({ load: "wabt" } as unknown as WatOptions), TypeError);
   assertThrows(() => wat({ features: "gc" } as unknown as WatOptions), TypeError);
   assertThrows(() => wat({ features: ["gcc"] } as unknown as WatOptions), RangeError);
   assertStrictEquals(wat(undefined).id, wat({ features: [] }).id);

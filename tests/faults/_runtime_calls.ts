@@ -1,149 +1,9 @@
-// Faults: watches the runtime's own calls on files below a directory, under the platform code, and lets some of them fail.
-// Knows the runtimes' calls and the names in a cache's directory; not the cache.
+// Faults: stands in for the runtime's own calls on files, under the platform code, and lets some of them fail as a watch
+// says. Knows the runtimes' calls; not what they are for.
 
-import { constants, existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants } from "node:fs";
 import process from "node:process";
-import { thisRuntime } from "./_tools.ts";
-
-/** Codes that every call fails with. */
-export const CODES = [
-  "ENOENT",
-  "EACCES",
-  "EROFS",
-  "ENOSPC",
-  "EMFILE",
-  "EBUSY",
-  "EIO",
-  "EEXIST",
-  "NotCapable",
-] as const;
-
-/**
- * What goes wrong with a call: a code; or `"short"`, a read or write of half of what it was to, `"nothing"`, a write of no
- * byte, and `"EBADF"`, a C function that says no, as only its own errno can tell.
- */
-export type Fault = (typeof CODES)[number] | "short" | "nothing" | "EBADF";
-
-/** A call of the runtime on a file. */
-export interface Call {
-  /** What it does, the same word on every runtime. */
-  readonly name: string;
-  /** What it does it to: "write temporary", "rename temporary to entry". */
-  readonly label: string;
-  /** It reads or writes no byte at all, and so cannot be cut short. */
-  readonly isEmpty: boolean;
-}
-
-/** What can go wrong with a call. */
-export function faultsOf({ name, isEmpty }: Call): readonly Fault[] {
-  if (name === "flock" && !deno) return ["EBADF"];
-  if (isEmpty) return CODES;
-  if (name === "write") return [...CODES, "short", "nothing"];
-  return name === "read" ? [...CODES, "short"] : CODES;
-}
-
-/** Chooses what goes wrong with a call, by its number from 0 on. */
-export type Choose = (at: number, call: Call) => Fault | undefined;
-
-/** More calls than any lookup here makes: it goes round in circles. */
-const TOO_MANY = 1000;
-
-/** The calls on what is below a directory. */
-export class Watch {
-  /** Those made, in their order. */
-  readonly calls: Call[] = [];
-  /** Those that went wrong. */
-  readonly failed: (Call & { fault: Fault })[] = [];
-  readonly #directory: string;
-  readonly #choose: Choose;
-  readonly #opened = new Map<unknown, string>();
-  readonly #locked = new Set<unknown>();
-
-  /** Touches nothing yet. */
-  constructor(directory: string, choose: Choose = () => undefined) {
-    this.#directory = directory;
-    this.#choose = choose;
-  }
-
-  /** Watches while a body runs, within {@linkcode withWatches}. One watch at a time. */
-  async during<T>(body: () => T | Promise<T>): Promise<T> {
-    active = this;
-    try {
-      return await body();
-    } finally {
-      active = undefined;
-    }
-  }
-
-  /**
-   * Notes a call, if it is on what is watched.
-   *
-   * @param subjects Paths, and descriptors or file objects.
-   * @param length How many bytes it is to read or write.
-   * @returns What is to go wrong with it, and its path; `undefined` where nothing is to.
-   */
-  enter(name: string, subjects: readonly unknown[], length?: unknown): { fault: Fault; path: string } | undefined {
-    const paths = subjects.map((subject) => typeof subject === "string" ? subject : this.#opened.get(subject));
-    const path = paths[0];
-    if (path === undefined || !this.#isWatched(path)) return undefined;
-    const roles = paths.filter((path) => path !== undefined).map((path) => roleOf(path.slice(this.#directory.length)));
-    if (name === "flock") this.#locked.add(subjects[0]);
-    const word = name === "close" && this.#locked.has(subjects[0]) ? "unlock" : name;
-    const call = { name: word, label: `${word} ${roles.join(" to ")}`, isEmpty: length === 0 };
-    const at = this.calls.push(call) - 1;
-    if (at > TOO_MANY) throw new Error(`Endless: ${this.calls.slice(-5).map(({ label }) => label).join(", ")}`);
-    const fault = this.#choose(at, call);
-    if (fault === undefined || !faultsOf(call).includes(fault)) return undefined;
-    this.failed.push({ ...call, fault });
-    return { fault, path };
-  }
-
-  /** Notes a descriptor, or a file object. */
-  opened(file: unknown, path: unknown): void {
-    if (typeof path === "string" && this.#isWatched(path)) this.#opened.set(file, path);
-  }
-
-  /** Forgets it: its number will be another file's. */
-  closed(file: unknown): void {
-    this.#opened.delete(file);
-    this.#locked.delete(file);
-  }
-
-  #isWatched(path: string): boolean {
-    return path === this.#directory || path.startsWith(`${this.#directory}/`);
-  }
-}
-
-/** What a path below a cache's directory is. */
-export function roleOf(path: string): string {
-  return ROLES.find(([pattern]) => pattern.test(path))?.[1] ?? `unknown file ${path}`;
-}
-
-const ROLES: [RegExp, string][] = [
-  [/^$/, "directory"],
-  [/^\/CACHEDIR\.TAG$/, "tag"],
-  [/^\/v\d+$/, "root"],
-  [/^\/v\d+\/tmp$/, "folder of temporaries"],
-  [/^\/v\d+\/tmp\/\d+-[0-9a-f-]{36}$/, "temporary"],
-  [/^\/v\d+\/locks$/, "folder of locks"],
-  [/^\/v\d+\/locks\/[0-9a-f]{2}$/, "lock"],
-  [/^\/v\d+\/locks\/prune$/, "prune lock"],
-  [/^\/v\d+\/account$/, "account"],
-  [/^\/v\d+\/[^/]+-[0-9a-f]{16}$/, "engine's folder"],
-  [/^\/v\d+\/[^/]+-[0-9a-f]{16}\/[0-9a-f]{2}$/, "folder of entries"],
-  [/^\/v\d+\/[^/]+-[0-9a-f]{16}\/[0-9a-f]{2}\/[0-9a-f]{62}$/, "entry"],
-];
-
-/** Runs a body with a directory of its own, in memory where there is such a place: a disk takes fifty times as long. */
-export async function inMemory<T>(body: (directory: string) => T | Promise<T>): Promise<T> {
-  const directory = mkdtempSync(`${existsSync("/dev/shm") ? "/dev/shm" : tmpdir()}/wasm-module-cache-`);
-  try {
-    return await body(directory);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
+import { activeWatch } from "./_watch.ts";
 
 /** Runs a body that may watch. */
 export async function withWatches<T>(body: () => T | Promise<T>): Promise<T> {
@@ -156,32 +16,10 @@ export async function withWatches<T>(body: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** How many descriptors this process has; 0 where the system does not tell. */
-export function descriptors(): number {
-  return process.platform === "linux" ? readdirSync("/proc/self/fd").length : 0;
-}
-
-/** Files below a directory that this process has open; none where the system does not tell. */
-export function openBelow(directory: string): string[] {
-  if (process.platform !== "linux") return [];
-  return readdirSync("/proc/self/fd").flatMap((descriptor) => {
-    try {
-      const path = readlinkSync(`/proc/self/fd/${descriptor}`);
-      return path.startsWith(directory) ? [path.slice(directory.length)] : [];
-    } catch {
-      // The descriptor that listed the others.
-      return [];
-    }
-  });
-}
-
 type Callable = (...given: unknown[]) => unknown;
 type Members = Record<string, unknown>;
 
 const { Deno: deno, Bun: bun } = globalThis as unknown as { Deno?: Members; Bun?: Members };
-
-let active: Watch | undefined;
-
 /** The same word on every runtime. */
 const WORDS: Record<string, string> = {
   fstat: "stat",
@@ -251,8 +89,12 @@ function courseOf(name: string, self: unknown, given: unknown[]): Course {
   const isMethod = self !== undefined;
   const subjects = isMethod ? [self] : name === "rename" ? given.slice(0, 2) : given.slice(0, 1);
   const word = name === "open" && isCreation(given) ? "create" : WORDS[name] ?? name;
-  const entered = active?.enter(word, subjects, isMethod ? (given[0] as Uint8Array | undefined)?.length : given[3]);
-  if (name === "close") active?.closed(subjects[0]);
+  const entered = activeWatch?.enter(
+    word,
+    subjects,
+    isMethod ? (given[0] as Uint8Array | undefined)?.length : given[3],
+  );
+  if (name === "close") activeWatch?.closed(subjects[0]);
   if (!entered) return { given };
   const { fault, path } = entered;
   if (fault === "nothing") return { value: 0 };
@@ -298,7 +140,7 @@ function synchronous(name: string, original: Callable): Callable {
     const { given, value, error } = courseOf(name, fileOf(this), all);
     const result = given ? original.apply(this, given) : value;
     if (error) throw error;
-    if (name === "open") active?.opened(result, all[0]);
+    if (name === "open") activeWatch?.opened(result, all[0]);
     return result;
   };
 }
@@ -308,7 +150,7 @@ function promised(name: string, original: Callable): Callable {
     const { given, value, error } = courseOf(name, fileOf(this), all);
     const result = given ? await original.apply(this, given) : value;
     if (error) throw error;
-    if (name === "open") active?.opened(result, all[0]);
+    if (name === "open") activeWatch?.opened(result, all[0]);
     return result;
   };
 }
@@ -319,7 +161,7 @@ function calledBack(name: string, original: Callable): Callable {
     if (typeof done !== "function") return original.apply(this, all);
     const { given, value, error } = courseOf(name, undefined, all.slice(0, -1));
     const finish = (...results: unknown[]) => {
-      if (name === "open" && !results[0] && !error) active?.opened(results[1], all[0]);
+      if (name === "open" && !results[0] && !error) activeWatch?.opened(results[1], all[0]);
       if (error) done(error);
       else done(...results);
     };
@@ -349,11 +191,8 @@ function withFlock(dlopen: Callable): Callable {
     const functions = library.functions ?? library.symbols!;
     const { flock } = functions;
     const faulty: Callable = (descriptor, operation) =>
-      flock!(active?.enter("flock", [descriptor]) ? -1 : descriptor, operation);
+      flock!(activeWatch?.enter("flock", [descriptor]) ? -1 : descriptor, operation);
     const all = { ...functions, flock: faulty };
     return { functions: all, symbols: all };
   };
 }
-
-/** Whether this runtime has errno of what it calls in C. */
-export const KNOWS_ERRNO: boolean = !/^Node/.test(thisRuntime());

@@ -3,7 +3,7 @@
 
 import { CacheError, hostEngine, ModuleCache, type ModuleCacheOptions, type Resolved } from "@wasm/module-cache";
 import process from "node:process";
-import { bytes, EMPTY_MODULE, text } from "./_tools.ts";
+import { bytes, EMPTY_MODULE, text } from "../_tools.ts";
 
 /** What to do. */
 export interface Job {

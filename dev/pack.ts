@@ -1,0 +1,105 @@
+// Makes the npm form of the package: few files, for Node takes half a millisecond to load each. Types are those of
+// `deno pack`; what npm's packages bring stays theirs. `task pack` leaves a tarball in .cache/npm.
+
+import { chooseConfig, packForNode, ROOT, run } from "./tools.ts";
+
+const FOLDER = `${ROOT}/.cache/npm`;
+
+/** What is in the one file that all entries but `register` share, and what else is loaded from it when it is needed. */
+const ENTRIES = { mod: "mod", binaryen: "binaryen", unpack: "unpack", v8: "v8", wat: "wat" };
+const PARTS = { backend: "src/register/backend", loader: "src/load/loader", engine: "src/v8/engine" };
+
+/** Files that run on their own, found beside the one above. */
+const PROGRAMS = ["src/v8/process_main", "src/steps/optimize_worker"];
+
+/** Where other files of the package are loaded from: bundled, they would be loaded with those that load them. */
+const LAZY = { "./backend.ts": "./backend.js", "./load/loader.ts": "./loader.js" };
+
+/**
+ * Makes the package.
+ *
+ * @returns Its folder.
+ */
+export async function packForNpm(config: string): Promise<string> {
+  const target = `${FOLDER}/package`;
+  await Deno.remove(FOLDER, { recursive: true }).catch(() => {});
+  await copyTypes(await packForNode(config), target);
+  const about = JSON.parse(await Deno.readTextFile(`${target}/package.json`));
+  await bundle(config, target, Object.keys(about.dependencies));
+  await Deno.writeTextFile(`${target}/package.json`, JSON.stringify(await described(about), undefined, 2));
+  await Deno.remove(`${FOLDER}/inputs`, { recursive: true });
+  return target;
+}
+
+/** Takes what is no JavaScript. */
+async function copyTypes(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (name === "dev" || name === "deno.json") continue;
+    if (isDirectory) await copyTypes(`${from}/${name}`, `${to}/${name}`);
+    else if (!name.endsWith(".js")) await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+/** Bundles the library into two files and what they share, and each program into one. */
+async function bundle(config: string, target: string, packages: string[]): Promise<void> {
+  const inputs = `${FOLDER}/inputs`;
+  await Deno.mkdir(inputs);
+  const all = Object.values({ ...ENTRIES, ...PARTS });
+  await Deno.writeTextFile(`${inputs}/core.ts`, all.map((path) => `export * from "${ROOT}/${path}.ts";\n`).join(""));
+  await Deno.writeTextFile(`${inputs}/register.ts`, `export * from "${ROOT}/register.ts";\n`);
+  const external = [...Object.keys(LAZY), ...packages.flatMap((name) => [name, `${name}/*`])];
+  const options = ["--config", config, "--no-lock", "--sourcemap=linked", "--outdir", `${target}/lib`];
+  const flags = external.map((name) => `--external=${name}`);
+  await checked("bundle", ...options, ...flags, "--code-splitting", `${inputs}/core.ts`, `${inputs}/register.ts`);
+  for (const path of PROGRAMS) await checked("bundle", ...options, ...flags, `${ROOT}/${path}.ts`);
+  await linkFiles(target);
+}
+
+async function checked(...args: string[]): Promise<void> {
+  const { code, output } = await run([Deno.execPath(), ...args], { capture: true });
+  if (code !== 0) throw new Error(output);
+}
+
+/** Writes the files that only name what is in the one, and lets those that load them do so. */
+async function linkFiles(target: string): Promise<void> {
+  for (const [name, path] of Object.entries({ ...ENTRIES, ...PARTS })) {
+    const names = Object.keys(await import(`${ROOT}/${path}.ts`)).join(", ");
+    await Deno.writeTextFile(`${target}/lib/${name}.js`, `export { ${names} } from "./core.js";\n`);
+  }
+  // Where the core looks for it.
+  await Deno.mkdir(`${target}/v8`);
+  await Deno.writeTextFile(`${target}/v8/engine.js`, `export * from "../lib/engine.js";\n`);
+  for (const file of ["core", "register"].map((name) => `${target}/lib/${name}.js`)) {
+    const text = await Deno.readTextFile(file);
+    const replaced = Object.entries(LAZY).reduce((text, [from, to]) => text.replaceAll(`"${from}"`, `"${to}"`), text);
+    await Deno.writeTextFile(file, replaced);
+  }
+}
+
+/** The package's description: what the entries are now, and which libraries of the steps it goes with. */
+async function described(about: { exports: Record<string, object> }): Promise<object> {
+  const { devDependencies, engines } = JSON.parse(await Deno.readTextFile(`${ROOT}/package.json`));
+  const libraries = ["binaryen", "wabt"];
+  const exports = Object.entries(about.exports).map(([entry]) => {
+    const name = entry === "." ? "mod" : entry.slice(2);
+    return [entry, { types: `./${name}.d.ts`, default: `./lib/${name}.js` }];
+  });
+  return {
+    ...about,
+    main: "./lib/mod.js",
+    engines,
+    exports: Object.fromEntries(exports),
+    peerDependencies: Object.fromEntries(libraries.map((name) => [name, devDependencies[name]])),
+    peerDependenciesMeta: Object.fromEntries(libraries.map((name) => [name, { optional: true }])),
+  };
+}
+
+if (import.meta.main) {
+  const folder = await packForNpm(await chooseConfig());
+  const { code, output } = await run(["tar", "czf", `${FOLDER}/package.tgz`, "-C", `${folder}/..`, "package"], {
+    capture: true,
+  });
+  if (code !== 0) throw new Error(output);
+  console.log(`${FOLDER}/package.tgz`);
+}

@@ -1,0 +1,3 @@
+// A worker that never answers, and does not end.
+
+setInterval(() => {}, 60_000);
