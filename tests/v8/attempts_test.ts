@@ -122,7 +122,7 @@ test(
 test(
   "what is no file in the place of the mark, or no directory, only means that nobody works",
   inRoot((root) => {
-    mkdirSync(`${root}/locks/v8`);
+    mkdirSync(`${root}/locks/v8/not-empty`, { recursive: true });
     utimesSync(`${root}/locks/v8`, 1, 1);
     assertStrictEquals(mark(root), false);
     rmSync(root, { recursive: true });
