@@ -98,7 +98,7 @@ const INTRODUCTION = `# Compatibility
 Ten real packages, run with \`register\` and without it: does the program do the same, and where does its module come from?
 Each program prints the result of work done in wasm; the programs are in \`tests/packages\`.
 
-- **what it calls**: for modules of 4 KB or more, measured without the cache.
+- **what it calls**: for modules of 4 KB or more, measured without the cache. The programs run with \`WASM_CACHE_MIN_BYTES=4096\`.
 - **same output**: whether three processes with \`register\` that share a directory ended and printed as the process
   without it, on every runtime.
 - Under each runtime: where the largest module came from in the second process. Node 22 and 24 store machine code, made
