@@ -1,5 +1,6 @@
 // Makes the npm form of the package: few files, for Node takes half a millisecond to load each. Types are those of
-// `deno pack`; what npm's packages bring stays theirs. `task pack` leaves a tarball in .cache/npm.
+// `deno pack`; other packages stay dependencies, but for one of which little is used. `task pack` leaves a tarball in
+// .cache/npm.
 
 import { chooseConfig, packForNode, ROOT, run } from "./tools.ts";
 
@@ -11,6 +12,12 @@ const PARTS = { backend: "src/register/backend", loader: "src/load/loader", engi
 
 /** Files that run on their own, found beside the one above. */
 const PROGRAMS = ["src/v8/process_main", "src/steps/optimize_worker"];
+
+/** A package of 1.8 MB of which one file of 20 KB is used; it opens with its license. */
+const BUNDLED = "hash-wasm";
+
+/** Where Deno has put packages: that is no one else's business. */
+const DOWNLOADED = /(?:\.\.\/)+[^"\s]*\/npm\/[^/"\s]+\//g;
 
 /** Where other files of the package are loaded from: bundled, they would be loaded with those that load them. */
 const LAZY = { "./backend.ts": "./backend.js", "./load/loader.ts": "./loader.js" };
@@ -25,6 +32,7 @@ export async function packForNpm(config: string): Promise<string> {
   await Deno.remove(FOLDER, { recursive: true }).catch(() => {});
   await copyTypes(await packForNode(config), target);
   const about = JSON.parse(await Deno.readTextFile(`${target}/package.json`));
+  delete about.dependencies[BUNDLED];
   await bundle(config, target, Object.keys(about.dependencies));
   await Deno.writeTextFile(`${target}/package.json`, JSON.stringify(await described(about), undefined, 2));
   await Deno.remove(`${FOLDER}/inputs`, { recursive: true });
@@ -70,10 +78,10 @@ async function linkFiles(target: string): Promise<void> {
   // Where the core looks for it.
   await Deno.mkdir(`${target}/v8`);
   await Deno.writeTextFile(`${target}/v8/engine.js`, `export * from "../lib/engine.js";\n`);
-  for (const file of ["core", "register"].map((name) => `${target}/lib/${name}.js`)) {
-    const text = await Deno.readTextFile(file);
+  for await (const { name } of Deno.readDir(`${target}/lib`)) {
+    const text = (await Deno.readTextFile(`${target}/lib/${name}`)).replace(DOWNLOADED, "npm:");
     const replaced = Object.entries(LAZY).reduce((text, [from, to]) => text.replaceAll(`"${from}"`, `"${to}"`), text);
-    await Deno.writeTextFile(file, replaced);
+    await Deno.writeTextFile(`${target}/lib/${name}`, replaced);
   }
 }
 

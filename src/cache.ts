@@ -275,7 +275,7 @@ export class ModuleCache<M = WebAssembly.Module> {
   /**
    * Prunes the directory now: removes entries of all engines that have gone unused for `maxDiskAgeMs`; if the rest is
    * more than four fifths of `maxDiskBytes`, the least recently used down to that; and leftovers of killed processes.
-   * Writes do the same from time to time: see {@linkcode ModuleCacheOptions.maxDiskBytes}.
+   * Writes do the same: once an hour, and before this cache has added more than a twentieth of the limit.
    *
    * @param options `dryRun` removes nothing and reports what would be removed.
    * @returns What was removed, and what is left.

@@ -158,7 +158,9 @@ function openStorage<M>(
   const locks = new Locks(platform, files, directory, lockTimeoutMs);
   const limits = new Limits({ platform, files, directory, locks, ...bounds });
   const disk = new DiskTier({ platform, files, directory, limits, secret, isNative });
-  const shared = { secret, maxDiskBytes: bounds.maxBytes, maxDiskAgeMs: bounds.maxAgeMs };
+  const memory = memoryLimits(options);
+  const maxMemoryBytes = memory.maxEntries === 0 ? 0 : memory.maxBytes;
+  const shared = { secret, maxDiskBytes: bounds.maxBytes, maxDiskAgeMs: bounds.maxAgeMs, maxMemoryBytes };
   return { directory, locks, disk, limits, behind: new WriteBehind(), options: shared };
 }
 

@@ -67,7 +67,8 @@ function* find<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Opera
   const { memory, flights } = context;
   const { digest, received } = known;
   const slot = digest === undefined ? memory.find(view) : memory.get(digest);
-  if (slot && (yield* isDone(context, slot))) return { slot, from: "memory" };
+  // Twice: a hit must not pay for a generator.
+  if (slot && (isKept(context, slot) || (yield* isDone(context, slot)))) return { slot, from: "memory" };
   const other = flights.findByCode(slot?.code ?? view);
   const landed = (other && (yield* perform(other.join))) ?? slot;
   if (!landed || !(yield* isDone(context, landed))) {

@@ -203,11 +203,6 @@ function placeOf<M>(work: Work<M>): EntryPlace {
       runSync(directory.makeFolders());
       runSync(directory.secure());
     },
-    read: () => {
-      const found = runSync(read(work));
-      return "from" in found ? undefined : found;
-    },
-    write: (artifact) => runSync(write({ ...work, payload: copyOf(artifact) })),
   };
 }
 

@@ -44,9 +44,9 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
   maxCodeBytes?: number;
   /**
    * Limit of the directory: bytes of all entries, of all engines together. A prune removes the least recently used,
-   * down to four fifths of it. Between two prunes each cache adds at most a twentieth, or one larger entry: caches that
-   * write at the same time may exceed the limit until the next prune. An entry larger than the limit is neither
-   * stored nor read.
+   * down to four fifths of it. Between two prunes each cache adds at most a twentieth, or one larger entry after making
+   * room for it. So one cache, or up to four without such entries, never exceed the limit; more may, until the next
+   * prune. An entry larger than the limit is neither stored nor read.
    *
    * @default {1073741824} 1 GiB
    */

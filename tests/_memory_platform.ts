@@ -26,8 +26,8 @@ export class MemoryFiles implements Files {
     return directory instanceof URL ? decodeURIComponent(directory.pathname) : directory;
   }
 
-  access(): { read: boolean; write: boolean } {
-    return { read: true, write: true };
+  mayAccess(): boolean {
+    return true;
   }
 
   temporaryName(): string {

@@ -6,7 +6,7 @@ import { type Ended, ROOT, runScript, runtimes, thisRuntime } from "./_tools.ts"
 /** Flag that loads a module before the program. */
 export const PRELOAD: string = thisRuntime().startsWith("Node") ? "--import" : "--preload";
 
-/** A statement that declares `CODE`: a module that is worth a lookup, and exports a function `f` that gives 7. */
+/** A statement that declares `CODE`: a module of 8 KB, worth a lookup in {@linkcode registered} programs. It exports a function `f` that gives 7. */
 export const DECLARE_CODE = `const CODE = Uint8Array.from([
   ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 0, 1, 0x7f, 3, 2, 1, 0],
   ...[7, 5, 1, 1, 102, 0, 0, 10, 6, 1, 4, 0, 0x41, 7, 0x0b, 0, 0x85, 0x40, 1, 97, ...new Uint8Array(8195)],
@@ -37,6 +37,7 @@ export async function registered(
     const ended = await runScript([...command, ...flags, PRELOAD, `${ROOT}/register.ts`], `${folder}/${first}`, [], {
       WASM_CACHE_ENGINE: "host",
       WASM_CACHE_LOG: "trace",
+      WASM_CACHE_MIN_BYTES: "4096",
       ...env,
     });
     const lines = [...ended.stderr.matchAll(/^wasm-module-cache: (\w+) [0-9a-f]{64} \d+ bytes [\d.]+ ms$/gm)];

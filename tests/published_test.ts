@@ -170,7 +170,8 @@ async function assertServed(
   args: string[] = [],
   cwd = folder,
 ): Promise<void> {
-  const env = { WASM_CACHE_LOG: "trace", WASM_CACHE_ENGINE: "host", DENO_DIR: `${folder}/deno`, JSR_URL: registry.url };
+  const variables = { WASM_CACHE_LOG: "trace", WASM_CACHE_ENGINE: "host", WASM_CACHE_MIN_BYTES: "4096" };
+  const env = { ...variables, DENO_DIR: `${folder}/deno`, JSR_URL: registry.url };
   const { code, stdout, stderr } = await runScript(command, script, args, env, cwd);
   const from = [...stderr.matchAll(/^wasm-module-cache: (\w+) [0-9a-f]{64} 6000 bytes/gm)].map(([, from]) => from);
   assertEquals([code, stdout.trim()], [0, "5 true"], `${command} ${script}: ${stderr}`);
@@ -199,8 +200,12 @@ test("register from JSR serves what is compiled at the import", options, async (
   await assertServed([process.execPath, "run", "-A", "--no-lock"], first);
 });
 
+/** Deno as one of those that have node_modules. */
+const denoOnModules = [process.execPath, "run", "-A", "--no-lock", "--node-modules-dir=manual"];
+
 /** Each runtime with the form that npm has, and one Node with that of JSR's registry. */
 const uses = (): [Form, string, string[]][] => [
+  ["npm", "Deno", denoOnModules],
   ...others.map(([name, command]) => ["npm", name, command] satisfies [Form, string, string[]]),
   ...(node ? [["jsr", ...node] satisfies [Form, string, string[]]] : []),
 ];
@@ -208,14 +213,15 @@ const uses = (): [Form, string, string[]][] => [
 test("every entry works from node_modules", missing(others.length > 0), async () => {
   for (const [form, name, command] of uses()) {
     const path = written(`${form}/every.mjs`, everyEntry("@wasm/module-cache"));
-    const { code, stdout, stderr } = await runScript(command, path, [], {}, folder);
+    const env = { DENO_NO_PACKAGE_JSON: "" };
+    const { code, stdout, stderr } = await runScript(command, path, [], env, `${folder}/${form}`);
     assertEquals([code, stdout.trim()], [0, "compiled,disk true true"], `${form}, ${name}: ${stderr}`);
     assert(!stderr.includes("Cannot start"), stderr);
   }
 });
 
 test("register from node_modules serves programs of both kinds", missing(others.length > 0), async () => {
-  for (const [form, name, command] of uses()) {
+  for (const [form, name, command] of uses().filter(([, name]) => name !== "Deno")) {
     const required = `require("@wasm/module-cache/register");\n${FIVE_AT_ONCE}`;
     await assertServed(command, written(`${form}/required.cjs`, required));
     const preload = [name.startsWith("Node") ? "--import" : "--preload", "@wasm/module-cache/register"];
@@ -243,12 +249,15 @@ test("the V8 engine of both npm forms makes machine code, which a later process 
 
 test("an install has the core alone, in 2 MB at most", missing(bun), async () => {
   await installed("npm", "bun", [...bun![1], "add"]);
-  await installed("jsr", "core");
+  await installed("npm", "core");
   for (const project of ["bun", "core"]) {
     const { names, bytes } = contentOf(project);
     assertEquals(names, ["@wasm", "http-cache-semantics", "quick-lru"], project);
     assert(bytes <= 2 * 1024 * 1024, `${project}: ${bytes} bytes`);
   }
+  // JSR takes every package that an import names.
+  await installed("jsr", "jsr-core");
+  assertEquals(contentOf("jsr-core").names, ["@wasm", "hash-wasm", "http-cache-semantics", "quick-lru"]);
   for (const entry of ["", "/binaryen", "/wat"]) {
     const { stdout } = await deno("info", "--json", `jsr:@wasm/module-cache${entry}`);
     assertEquals(/binaryen@|wabt@/.test(JSON.stringify(JSON.parse(stdout).npmPackages)), false, stdout);

@@ -1,6 +1,6 @@
 // What the directory promises to its owner: modes, no links, nothing loaded as machine code that others could write.
 
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { CacheError, ModuleCache } from "@wasm/module-cache";
 import { v8Engine } from "@wasm/module-cache/v8";
 import { execFileSync } from "node:child_process";
@@ -23,10 +23,9 @@ import {
 import { dirname } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { carryOut } from "../src/v8/entries.ts";
 import { identity } from "../src/v8/identity.ts";
-import { PROBE } from "../src/v8/probe.ts";
-import { makeArtifact, Refused } from "../src/v8/processes.ts";
+import { makeArtifact, startSupervisor } from "../src/v8/processes.ts";
+import { PROBE } from "../src/v8/proof.ts";
 import { withWatches } from "./faults/_runtime_calls.ts";
 import { Watch } from "./faults/_watch.ts";
 import {
@@ -349,11 +348,8 @@ test("no process of the V8 engine works in a folder where others can write", { s
       chmodSync(`${directory}/v1/${folder}`, 0o777);
     }
     const order = { id: identity(), grade: "full" as const, code: PROBE };
-    const entry = { directory, root: `${directory}/v1`, limits: { maxDiskBytes: null, maxDiskAgeMs: null } };
-    const error = await assertRejects(() => makeArtifact(order, `${directory}/v1/tmp`), Error, "777");
-    // A refusal of V8's would be kept: nobody would try again.
-    assertStrictEquals(error instanceof Refused, false);
-    await assertRejects(() => carryOut({ ...order, entry }, { waits: false }), Error, "777");
+    await assertRejects(() => makeArtifact(order, `${directory}/v1/tmp`), Error, "777");
+    assertThrows(() => startSupervisor([order], `${directory}/v1/tmp`), Error, "777");
     assertEquals(new ModuleCache({ engine: v8Engine(), directory }).status().disk, "off");
     assertEquals(readdirSync(directory, { recursive: true }).sort(), ["v1", "v1/locks", "v1/tmp"]);
   });

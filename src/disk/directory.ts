@@ -75,13 +75,13 @@ export class Directory {
 
   /** Why nothing may be read, found without touching the disk; `undefined` if reading may be tried. */
   get mustNotRead(): Refusal | undefined {
-    return this.#files.access(this.temporary).read ? undefined : this.#forbidden("read");
+    return this.#files.mayAccess(this.temporary, "read") ? undefined : this.#forbidden("read");
   }
 
   /** Why nothing may be written, found without touching the disk; `undefined` if writing may be tried. */
   get mustNotWrite(): Refusal | undefined {
     if (this.#options.readOnly) return { reason: "the option readOnly is set" };
-    return this.#files.access(this.temporary).write ? undefined : this.#forbidden("write");
+    return this.#files.mayAccess(this.temporary, "write") ? undefined : this.#forbidden("write");
   }
 
   /**

@@ -139,17 +139,10 @@ export interface EntryPlace {
     readonly maxDiskBytes: number;
     /** How long an entry may go unused, ms. */
     readonly maxDiskAgeMs: number;
+    /** How many bytes of code may be kept in memory. */
+    readonly maxMemoryBytes: number;
   };
 
   /** Creates the cache's folders if they are missing. Synchronous; throws the runtime's own error. */
   prepare(): void;
-
-  /** Reads the payload that stands there now; `undefined` where there is none that can be used. Synchronous. */
-  read(): Uint8Array | undefined;
-
-  /**
-   * Writes an artifact, over whatever stands there. Synchronous; faults are warnings, or counted, as for every write. Where
-   * the folders are gone it does nothing: only a lookup, or `prepare`, makes them.
-   */
-  write(artifact: Uint8Array): void;
 }

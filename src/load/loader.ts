@@ -8,7 +8,7 @@ import { lookup } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { hasUser, receive, shown, tooLong } from "../calls/streaming.ts";
 import { checkOrCancel, HttpLoad, type HttpOptions, type Mode, unkept } from "./http.ts";
-import { checkPins, type Pin, pinsOf } from "./integrity.ts";
+import { checkPins, pinsOf } from "./integrity.ts";
 import { Joint } from "./shared_load.ts";
 import { Shelf } from "./kept.ts";
 
@@ -94,9 +94,9 @@ export class Loader<M> {
   }
 
   async #load(url: URL, options: HttpOptions): Promise<M> {
-    const { pins, mode, signal } = options;
+    const { signal } = options;
     const { platform: { files } } = this.#context;
-    if (url.protocol === "file:" && files) return await this.#loadFile(files.resolve(url), pins, mode);
+    if (url.protocol === "file:" && files) return await this.#loadFile(files.resolve(url), options);
     if (/^https?:$/.test(url.protocol)) {
       return await new HttpLoad(this.#context, this.#shelf, options).load(url.href);
     }
@@ -105,10 +105,11 @@ export class Loader<M> {
     const response = await fetch(url, { signal });
     await checkOrCancel(response, options);
     const { code } = await receive(this.#context, response, { act: "load", compiles: false });
-    return (await this.#resolve(code, pins, shown(url.href), mode)).module;
+    return (await this.#resolve(code, shown(url.href), options)).module;
   }
 
-  async #loadFile(path: string, pins: readonly Pin[], mode: Mode): Promise<M> {
+  async #loadFile(path: string, options: HttpOptions): Promise<M> {
+    const { mode, pins } = options;
     const { maxCodeBytes, memory, platform: { files, now } } = this.#context;
     const identify = () => runAsync(perform(files!.identify(path)));
     const before = await identify();
@@ -124,7 +125,7 @@ export class Loader<M> {
     const code = before.size > maxCodeBytes ? undefined : await runAsync(perform(files!.readWhole(path)));
     // It may have grown meanwhile.
     if (!code || code.length > maxCodeBytes) throw tooLong(`Cannot load ${path}`, maxCodeBytes);
-    const { digest, module } = await this.#resolve(code, pins, path, mode);
+    const { digest, module } = await this.#resolve(code, path, options);
     const isOld = Math.abs(now() - before.modifiedMs) > RECENT_MS;
     const isSame = isOld && (await identify()).identity === before.identity;
     if (isSame) this.#files.set(path, { identity: before.identity, digest });
@@ -132,12 +133,7 @@ export class Loader<M> {
     return module;
   }
 
-  async #resolve(
-    code: Bytes,
-    pins: readonly Pin[],
-    name: string,
-    mode: Mode,
-  ): Promise<{ digest: string; module: M }> {
+  async #resolve(code: Bytes, name: string, { pins, mode }: HttpOptions): Promise<{ digest: string; module: M }> {
     const codeDigest = await runAsync(perform(this.#context.platform.sha256(code)));
     const digest = toHex(codeDigest);
     await checkPins({ code, digest }, pins, name);

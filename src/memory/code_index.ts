@@ -80,7 +80,7 @@ function sampleOf(code: Uint8Array): string {
   const { length } = code;
   let hash = 0x811c9dc5;
   for (let i = 1; i <= SAMPLE_BYTES; i++) {
-    hash = Math.imul(hash ^ code[(Math.imul(i, 0x9e3779b1) >>> 0) % length]!, 0x01000193);
+    hash = Math.imul(hash ^ code[(Math.imul(i, 0x9e3779b1) & 0x7fffffff) % length]!, 0x01000193);
   }
   return `${length}:${hash}`;
 }

@@ -5,7 +5,6 @@ import type * as NodeFs from "node:fs";
 import type * as NodeModule from "node:module";
 import type * as NodeOs from "node:os";
 import type * as NodePath from "node:path";
-import type * as NodeSqlite from "node:sqlite";
 import type * as NodeUrl from "node:url";
 import type * as NodeV8 from "node:v8";
 import type * as NodeVm from "node:vm";
@@ -22,8 +21,6 @@ export interface Builtins {
   "node:os": typeof NodeOs;
   /** Paths. */
   "node:path": typeof NodePath;
-  /** Locks that are the system's. */
-  "node:sqlite": typeof NodeSqlite;
   /** File URLs. */
   "node:url": typeof NodeUrl;
   /** V8's flags and its tag. */
@@ -52,8 +49,6 @@ export interface NodeProcess {
   readonly pid: number;
   /** Operating system. */
   readonly platform: string;
-  /** Standard input. */
-  readonly stdin: { on(event: "close", listener: () => void): { resume(): void } };
   /** Node's permission model, if it is on. */
   readonly permission?: { has(scope: string, reference?: string): boolean };
   /** Versions of Node, V8 and the rest. */
@@ -64,6 +59,8 @@ export interface NodeProcess {
   cpuUsage(): { user: number; system: number };
   /** Ends the process. */
   exit(code: number): never;
+  /** Sends a signal, to a group of processes where the number is negative. */
+  kill(pid: number, signal: string): void;
   /** Loads a built-in module synchronously. */
   getBuiltinModule(name: string): unknown;
   /** Registers a callback for the end of the process. */

@@ -4,7 +4,7 @@ import type * as NodeFs from "node:fs";
 import { type Effect, map } from "../effect.ts";
 import { builtin, nodeProcess } from "./node_builtins.ts";
 import { crypto } from "./globals.ts";
-import type { Access, Files, Lock } from "./platform.ts";
+import type { Files, Lock } from "./platform.ts";
 import { pathOf } from "./file_url.ts";
 import { composed, type FileStat, type Handle } from "./composed.ts";
 
@@ -23,7 +23,7 @@ export type HoldDescriptor = (descriptor: number) => Lock;
 export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldDescriptor = holdOpen): Files {
   return {
     resolve,
-    access,
+    mayAccess: (path, act) => nodeProcess().permission?.has(`fs.${act}`, path) ?? true,
     temporaryName: () => `${nodeProcess().pid}-${crypto.randomUUID()}`,
     ...composed({
       open: (path) => open(path, flags("O_RDONLY")),
@@ -52,12 +52,6 @@ function resolve(directory: string | URL): string {
   if (!isWindows && /^(\/(?!\.{0,2}(\/|$))[^/]+)+$/.test(path)) return path;
   const absolute = builtin("node:path").resolve(path);
   return isWindows ? absolute.replaceAll("\\", "/") : absolute;
-}
-
-function access(path: string): Access {
-  const { permission } = nodeProcess();
-  const may = (scope: string) => permission?.has(scope, path) ?? true;
-  return { read: may("fs.read"), write: may("fs.write") };
 }
 
 type Call =

@@ -43,14 +43,6 @@ export interface Hasher {
   digest(whole: Bytes): Bytes | Promise<Bytes>;
 }
 
-/** What the program may do in a directory, found without a prompt and without touching the disk. */
-export interface Access {
-  /** Reading is not forbidden. */
-  readonly read: boolean;
-  /** Writing is not forbidden. */
-  readonly write: boolean;
-}
-
 /** An open file, as the system describes it: a rename does not change it. */
 export interface OpenFile {
   /** Its length, bytes. */
@@ -116,8 +108,8 @@ export interface Lock {
 export interface Files {
   /** Absolute path of a directory, its parts separated by `/` on every system. */
   resolve(directory: string | URL): string;
-  /** Permissions for what is below `path`. */
-  access(path: string): Access;
+  /** Tells whether the program may read, or write, what is below `path`: without a prompt, and without touching the disk. */
+  mayAccess(path: string, act: "read" | "write"): boolean;
   /** A file name that no other process or call chooses. */
   temporaryName(): string;
   /**

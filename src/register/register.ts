@@ -34,7 +34,7 @@ let isBusy = false;
  * namespace is frozen, or on Node before 22.18.
  *
  * The calls behave as before: each returns a module of its own, and errors have the same classes. Passed on to the
- * runtime untouched are modules under 4 KB, shared and resizable buffers, DataViews, compile options, subclasses,
+ * runtime untouched are modules under 64 KB, shared and resizable buffers, DataViews, compile options, subclasses,
  * responses other than plain ones of type `application/wasm`, and what Node compiles for itself. If the cache has a
  * fault, the runtime compiles. `Function.prototype.toString` shows the difference, and so does the place that an error
  * names as its origin.

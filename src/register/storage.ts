@@ -41,7 +41,7 @@ const MAX_SECRET_BYTES = 64 * 1024;
 /** Every byte of the file, also a newline at the end: the same as `secret: readFileSync(path)`. */
 function secretIn(path: string): Uint8Array {
   const { files } = detectPlatform();
-  if (!files?.access(path).read) throw unusable(path, "the program has no permission to");
+  if (!files?.mayAccess(path, "read")) throw unusable(path, "the program has no permission to");
   let bytes;
   try {
     const { isFile, size } = files.identify(path).sync();

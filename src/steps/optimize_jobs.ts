@@ -2,7 +2,7 @@
 
 import { type LoadLibrary, NotInstalled } from "./library.ts";
 import { type BinaryenPhase, checkValid, optimize, type OptimizeJob } from "./optimize.ts";
-import { type WorkerPort, workerPort } from "./worker.ts";
+import { type WorkerPort, workerPort } from "./worker_port.ts";
 
 /** How a run ended. */
 export type OptimizeEnd =

@@ -21,28 +21,6 @@ export interface StartedWorker {
   end(): void;
 }
 
-/** The other side, in the worker. */
-export interface WorkerPort {
-  /** Posts a message to the worker's starter. */
-  post(message: unknown, transfer: ArrayBuffer[]): void;
-  /** Sets the handler of messages. Earlier messages wait for it. */
-  listen(listener: (data: unknown) => void): void;
-  /** Closes the port: the worker ends when it has nothing else to do. Messages already posted arrive. */
-  close(): void;
-}
-
-/** Globals that differ between runtimes. */
-interface Globals {
-  readonly Worker?: typeof Worker;
-  postMessage?(message: unknown, transfer: ArrayBuffer[]): void;
-  addEventListener?(type: "message", listener: (event: MessageEvent) => void): void;
-  removeEventListener?(type: "message", listener: (event: MessageEvent) => void): void;
-  /** In Deno's workers; Bun's end without a listener. */
-  close?(): void;
-}
-
-const globals = globalThis as unknown as Globals;
-
 /** How long a worker that has closed its port may take to end; it may have timers of its own. */
 const GRACE_MS = 10_000;
 
@@ -54,7 +32,8 @@ const GRACE_MS = 10_000;
  * @returns The worker.
  */
 export async function startWorker(url: string | URL, events: WorkerEvents): Promise<StartedWorker> {
-  return globals.Worker ? startWebWorker(globals.Worker, url, events) : await startNodeWorker(url, events);
+  const { Worker: WebWorker } = globalThis as { Worker?: typeof Worker };
+  return WebWorker ? startWebWorker(WebWorker, url, events) : await startNodeWorker(url, events);
 }
 
 function startWebWorker(WebWorker: typeof Worker, url: string | URL, events: WorkerEvents): StartedWorker {
@@ -112,30 +91,4 @@ function startedWorker(worker: AnyWorker): StartedWorker & { ended(events: Worke
 
 function ended(why: string): Error {
   return new Error(`Cannot go on without the worker: it ended, ${why}`);
-}
-
-/**
- * Opens the port of the worker that this runs in.
- *
- * @returns The port.
- */
-export async function workerPort(): Promise<WorkerPort> {
-  const { postMessage, addEventListener } = globals;
-  if (postMessage && addEventListener) {
-    let onMessage = (_event: MessageEvent) => {};
-    return {
-      post: (message, transfer) => globals.postMessage!(message, transfer),
-      listen: (listener) => globals.addEventListener!("message", onMessage = ({ data }) => listener(data)),
-      close: () => {
-        globals.removeEventListener!("message", onMessage);
-        globals.close?.();
-      },
-    };
-  }
-  const { parentPort } = await import("node:worker_threads");
-  return {
-    post: (message, transfer) => parentPort!.postMessage(message, transfer),
-    listen: (listener) => parentPort!.on("message", listener),
-    close: () => parentPort!.close(),
-  };
 }

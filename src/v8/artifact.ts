@@ -61,5 +61,10 @@ export function profileOf(artifact: Bytes, functions: number): Bytes | undefined
   return profile.includes(TIERED_UP) ? profile : undefined;
 }
 
+/** A profile that names all functions of a module. */
+export function wholeProfile(functions: number): Bytes {
+  return new Uint8Array(functions + 1).fill(TIERED_UP, 1);
+}
+
 /** V8 optimizes functions marked with this bit, and does not compile them by its fast compiler first. */
 const TIERED_UP = 2;

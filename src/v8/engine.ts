@@ -1,12 +1,15 @@
 // The engine that keeps V8's optimized machine code, and the choice between it and the host engine.
 
-import type { Engine, EntryPlace } from "../engine/engine.ts";
+import type { Bytes } from "../engine/calls.ts";
+import type { Engine } from "../engine/engine.ts";
 import { compiling, hostEngine } from "../engine/host.ts";
-import { isAtLeast } from "./artifact.ts";
-import { availability, identity, type V8Availability } from "./identity.ts";
+import { type Grade, graded, isAtLeast, ungraded } from "./artifact.ts";
+import { availability, hasFlagsOf, identity, type V8Availability } from "./identity.ts";
+import { deserialize } from "./intrinsics.ts";
 import { later } from "./later.ts";
-import { load } from "./load.ts";
-import { thoroughEngine } from "./thorough.ts";
+import type { Order } from "./order.ts";
+import { makeArtifact } from "./processes.ts";
+import { isWorth } from "./wasm.ts";
 
 /** Options of {@linkcode v8Engine}. */
 export interface V8EngineOptions {
@@ -76,24 +79,42 @@ function create(options: V8EngineOptions = {}): Engine<WebAssembly.Module> {
   return engineOf(identity(), artifact === "none" ? undefined : artifact);
 }
 
-function engineOf(id: string, grade: "profile" | "full" | undefined): Engine<WebAssembly.Module> {
-  const remember = (module: WebAssembly.Module, code: Uint8Array<ArrayBuffer>, place: EntryPlace | undefined) => {
-    if (grade && place) later({ id, grade, code, place, module: new WeakRef(module) });
-  };
+function engineOf(id: string, grade: Order["grade"] | undefined): Engine<WebAssembly.Module> {
   return {
     ...compiling,
     id,
     native: true,
     serialize: (module, code, place) => {
-      remember(module, code, place);
+      if (grade && place) later({ id, grade, code, place, module });
       return undefined;
     },
     deserialize: (artifact, code, place) => {
       const isBest = !grade || isAtLeast(artifact, grade);
       const module = load(id, "snapshot", artifact, code);
-      if (module && code && !isBest) remember(module, code, place);
+      if (module && code && place && !isBest) later({ id, grade, code, place, module });
       return module;
     },
     thorough: thoroughEngine(id),
   };
+}
+
+/** Has the full artifact of a module made by other processes, and waits for it. */
+function thoroughEngine(id: string): Engine<WebAssembly.Module> {
+  return {
+    ...compiling,
+    id,
+    native: true,
+    serialize: async (_module, code, place) => {
+      if (!place || !isWorth(code)) return undefined;
+      place.prepare();
+      return graded(await makeArtifact({ id, grade: "full", code }, `${place.root}/tmp`), "full");
+    },
+    deserialize: (artifact, code) => load(id, "full", artifact, code),
+  };
+}
+
+/** Reads a module back; the flags of V8 may have been changed since it was asked for the identity. */
+function load(id: string, least: Grade, artifact: Bytes, code: Bytes | undefined): WebAssembly.Module | undefined {
+  if (!code || !isAtLeast(artifact, least) || !hasFlagsOf(id)) return undefined;
+  return deserialize(ungraded(artifact), code);
 }

@@ -38,7 +38,6 @@ function whyNot(): string | undefined {
   if (process.versions.pnp) {
     return "under Yarn's Plug'n'Play the processes that make artifacts find no packages: nodeLinker must be node-modules";
   }
-  if (!builtin("node:module").isBuiltin("node:sqlite")) return `Node ${version} has no node:sqlite`;
   if (processPath() !== undefined) return undefined;
   return "a part of this library that runs as a process of its own is not there: is it bundled?";
 }

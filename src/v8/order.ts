@@ -1,13 +1,33 @@
-// Orders: what a process is told that makes artifacts. They come as an open file without a name, so that nothing is left
-// whoever dies.
+// What the processes say to each other: roles, exit codes, orders. Knows no cache.
 
-import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
-import { toHex } from "../disk/key.ts";
-import type { Grade } from "./artifact.ts";
-import { crypto, fromUtf8, toUtf8 } from "../platform/globals.ts";
+import { fromUtf8, toUtf8 } from "../platform/globals.ts";
 import { nodeFiles } from "../platform/node_files.ts";
+import type { Grade } from "./artifact.ts";
+
+/**
+ * What a process does with its orders:
+ *
+ * - `"name"`: has V8 say under which name it looks for the profile of the code;
+ * - `"optimize"`: optimizes what the profile names; `"full"`: all of a module;
+ * - `"verify"`: proves that V8 gives back what it is given, and loads the artifact as a usual process would;
+ * - `"supervise"`: makes entries, one after another, without hurry.
+ */
+export type Role = "name" | "optimize" | "full" | "verify" | "supervise";
+
+/** Exit codes of these processes. */
+export const EXITS = {
+  /** It runs under other V8 flags than who wants the artifact. */
+  otherIdentity: 3,
+  /** V8 gave back something else than it was given. */
+  notTheSame: 4,
+  /** It used as much processor time as it may. */
+  tooLong: 5,
+} as const;
+
+/** Where an entry goes. */
+export type Target = Omit<EntryPlace, "prepare">;
 
 /** What shall be made. */
 export interface Order {
@@ -17,39 +37,38 @@ export interface Order {
   readonly grade: Exclude<Grade, "snapshot">;
   /** The code. */
   readonly code: Bytes;
-  /** What was executed, for the grade `profile`. */
+  /** Which functions are to be optimized, in V8's form; absent for all of them, as fast as the machine can. */
   readonly profile?: Bytes;
+  /** An artifact that nobody has loaded yet: V8's as it was when the program ended, or the one to be verified. */
+  readonly snapshot?: Bytes;
+  /** Artifact of the probe, for who verifies. */
+  readonly probe?: Bytes;
   /** Where the entry goes; absent where the artifact is wanted and no entry. */
-  readonly entry?: {
-    /** Directory of the cache. */
-    readonly directory: string;
-    /** The folder in it that is the cache's own. */
-    readonly root: string;
-    /** The secret, hexadecimal. */
-    readonly secret?: string;
-    /** Limits of the cache; `null` stands for none. */
-    readonly limits: { readonly maxDiskBytes: number | null; readonly maxDiskAgeMs: number | null };
-  };
+  readonly target?: Target;
 }
 
-/** Tells whether another process can be told the secret of a place; where not, nothing can be made there. */
-export function isTellable({ options: { secret } }: EntryPlace): boolean {
-  return secret === undefined || secret instanceof Uint8Array;
+/** Makes bytes of orders, in parts: their length and text, then all that is bytes, in the order of the text. */
+export function partsOf(orders: readonly Order[]): Uint8Array[] {
+  const blobs: Uint8Array[] = [];
+  const text = JSON.stringify(orders, (_, value) => {
+    if (!(value instanceof Uint8Array)) return value;
+    blobs.push(value);
+    return { bytes: value.length };
+  });
+  const head = toUtf8(text);
+  return [new Uint8Array(Uint32Array.of(head.length).buffer), head, ...blobs];
 }
 
-/** Makes an order for an entry. */
-export function orderOf(
-  { id, grade, code, place }: Pick<Order, "id" | "grade" | "code"> & { place: EntryPlace },
-): Order {
-  const { directory, root, options: { maxDiskAgeMs, maxDiskBytes, secret } } = place;
-  const limits = { maxDiskBytes: finite(maxDiskBytes), maxDiskAgeMs: finite(maxDiskAgeMs) };
-  const hex = secret instanceof Uint8Array ? { secret: toHex(secret) } : {};
-  return { id, grade, code, entry: { directory, root, limits, ...hex } };
-}
-
-/** JSON has no infinity. */
-function finite(limit: number): number | null {
-  return Number.isFinite(limit) ? limit : null;
+/** Makes orders of bytes. */
+export function ordersIn(bytes: Bytes): Order[] {
+  let at = 0;
+  const next = (length: number) => bytes.slice(at, at += length);
+  const [headLength] = new Uint32Array(next(4).buffer);
+  // JSON has no infinity, which limits may be, and makes null of it.
+  return JSON.parse(
+    fromUtf8(next(headLength!)),
+    (_, value) => value === null ? Infinity : value.bytes === undefined ? value : next(value.bytes),
+  );
 }
 
 /**
@@ -60,77 +79,4 @@ function finite(limit: number): number | null {
 export function checkFolder(folder: string): void {
   const exposure = nodeFiles().exposure(folder).sync();
   if (exposure) throw new Error(`Cannot use folder ${folder}: ${exposure}`);
-}
-
-/** Opens a file without a name in a folder that is nobody else's. */
-export function openNameless(folder: string): number {
-  checkFolder(folder);
-  const { constants, openSync, unlinkSync } = builtin("node:fs");
-  const path = `${folder}/${nodeProcess().pid}-${crypto.randomUUID()}`;
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
-  unlinkSync(path);
-  return descriptor;
-}
-
-/** Orders, and where the next begin. */
-export interface OrderList {
-  /** What shall be made. */
-  readonly orders: readonly Order[];
-  /** Offset of what follows. */
-  readonly end: number;
-}
-
-/** Writes orders down from an offset on; gives where the next begin. */
-export function writeOrders(descriptor: number, from: number, orders: readonly Order[]): number {
-  const heads = orders.map(({ code, profile, ...head }) => ({
-    ...head,
-    codeLength: code.length,
-    profileLength: profile?.length,
-  }));
-  const head = toUtf8(JSON.stringify(heads));
-  const length = new Uint8Array(Uint32Array.of(head.length).buffer);
-  let end = from;
-  for (const part of [length, head, ...orders.flatMap(({ code, profile }) => profile ? [code, profile] : [code])]) {
-    writeWhole(descriptor, end, part);
-    end += part.length;
-  }
-  return end;
-}
-
-/** Reads orders from an offset on. */
-export function readOrders(descriptor: number, from: number): OrderList {
-  let end = from;
-  const next = (length: number) => {
-    const bytes = readWhole(descriptor, end, length);
-    end += length;
-    return bytes;
-  };
-  const headLength = new Uint32Array(next(4).buffer)[0]!;
-  const heads = JSON.parse(
-    fromUtf8(next(headLength)),
-  ) as (Omit<Order, "code" | "profile"> & { codeLength: number; profileLength?: number })[];
-  const orders = heads.map(({ codeLength, profileLength, ...head }) => ({
-    ...head,
-    code: next(codeLength),
-    profile: profileLength === undefined ? undefined : next(profileLength),
-  }));
-  return { orders, end };
-}
-
-/** Reads so many bytes from there. */
-export function readWhole(descriptor: number, from: number, length: number): Bytes {
-  const bytes = new Uint8Array(length);
-  for (let at = 0; at < length;) {
-    const count = builtin("node:fs").readSync(descriptor, bytes, at, length - at, from + at);
-    if (count === 0) throw new RangeError("Cannot read order: it ends too early");
-    at += count;
-  }
-  return bytes;
-}
-
-/** Writes all bytes there: others have the same descriptor, and move where it stands. */
-export function writeWhole(descriptor: number, from: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) {
-    at += builtin("node:fs").writeSync(descriptor, bytes, at, bytes.length - at, from + at);
-  }
 }

@@ -1,172 +1,139 @@
 // Processes that make artifacts: what V8 may crash on, or needs other flags for, happens there.
 
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
+import type { ChildProcess, StdioOptions } from "node:child_process";
 import type { Readable } from "node:stream";
 import { MARK, processPath } from "./identity.ts";
-import type { Role } from "./process_main.ts";
 import type { Bytes } from "../engine/calls.ts";
-import { clearTimer, setTimer } from "../platform/globals.ts";
-import { openNameless, type Order, readWhole, writeOrders } from "./order.ts";
-
-/** How it ends when it runs under other V8 flags than who wants the artifact. */
-export const OTHER_IDENTITY = 3;
-
-/** How it ends when what V8 gave back is not what it was given. */
-export const NOT_THE_SAME = 4;
-
-/** How it ends when it has printed why it did not do its work. */
-export const WHY_PRINTED = 5;
+import { clearTimer, crypto, fromUtf8, setTimer } from "../platform/globals.ts";
+import { checkFolder, EXITS, type Order, partsOf, type Role } from "./order.ts";
+import { probeArtifact } from "./proof.ts";
 
 /** How long one process may take, ms: to optimize all of a module of 34 MB takes half a minute, on a busy machine longer. */
 const LIMIT_MS = 15 * 60 * 1000;
 
-/** V8 does not do what this engine needs, here and now and in every other process of this identity. */
-export class Refused extends Error {}
-
-/** Flags of V8 under which the work of a role is done. */
+/** Flags under which the work of a role is done. What goes by a profile keeps to one thread. */
 const FLAGS: Partial<Record<Role, string[]>> = {
   name: ["--experimental-wasm-pgo-from-file"],
-  profile: ["--experimental-wasm-pgo-from-file"],
+  optimize: ["--experimental-wasm-pgo-from-file", "--v8-pool-size=1"],
   full: ["--no-liftoff", "--no-wasm-lazy-compilation"],
 };
 
-/** Roles whose output says something. */
-const PRINTS: readonly Role[] = ["name", "work"];
+/** How the names of folders begin that profiles are put into. */
+export const PROFILE_FOLDER = "v8-";
 
-/** Signals by which the system, not a user, ends a process. */
-const CRASHES = ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP"];
+/** How often to look whether a process must wait, ms. */
+export const LOOK_MS = 100;
+
+interface Work {
+  readonly folder: string;
+  readonly name?: string;
+  readonly mustWait?: () => boolean;
+}
 
 /**
  * Makes an artifact in processes that nothing is left of, and loads it in one before anybody else does.
  *
- * @param folder For files without names, and the profile.
- * @throws {Refused} When V8 crashes or does not do what is needed.
+ * @param folder Where they stand; nobody else's.
+ * @param mustWait Whether to let others go first just now, asked again and again.
+ * @throws {Error} When V8 crashes or does not do what is needed; its message says why.
  */
-export async function makeArtifact(order: Order, folder: string): Promise<Bytes> {
-  const { closeSync, fstatSync } = builtin("node:fs");
-  const orders = openNameless(folder);
-  let artifact;
-  try {
-    artifact = openNameless(folder);
-    writeOrders(orders, 0, [order]);
-    const work = { folder, orders, artifact };
-    // Node itself compiles modules; the order's is the last.
-    const name = order.profile ? (await run("name", work)).match(/profile-wasm-[0-9a-f]{8}/g)?.at(-1) : undefined;
-    if (order.profile && !name) throw new Refused("V8 takes no profile");
-    await run(order.grade, work, name);
-    await run("verify", work);
-    return readWhole(artifact, 0, fstatSync(artifact).size);
-  } finally {
-    closeSync(orders);
-    if (artifact !== undefined) closeSync(artifact);
-  }
-}
-
-/** A process that will carry out orders when this one has ended, or lets it go. */
-export interface Supervisor {
-  /** Adds orders and lets it go. */
-  release(orders: readonly Order[]): void;
+export async function makeArtifact(order: Order, folder: string, mustWait?: () => boolean): Promise<Bytes> {
+  checkFolder(folder);
+  const snapshot = order.profile ? await optimized(order, folder, mustWait) : await run("full", order, { folder });
+  return await verified({ ...order, snapshot }, folder);
 }
 
 /**
- * Starts a process that lives on when this one ends. Now it sees to the first order; the others it reads once this one
- * has ended, whichever way, or has released it.
+ * Loads the snapshot of an order in another process, which proves before that V8 gives back what it is given.
+ *
+ * @param folder Where that stands; nobody else's.
+ * @returns The artifact.
+ * @throws {Error} When V8 crashes or does not do what is needed; its message says why.
  */
-export function startSupervisor(first: Order, folder: string): Supervisor {
-  const { closeSync } = builtin("node:fs");
-  const orders = openNameless(folder);
+export async function verified(order: Order, folder: string): Promise<Bytes> {
+  checkFolder(folder);
+  return await run("verify", { ...order, probe: probeArtifact() }, { folder });
+}
+
+/** Optimizes by a profile, which V8 wants under a name that anybody can compute: so its folder has one that nobody can. */
+async function optimized(order: Order, folder: string, mustWait?: () => boolean): Promise<Bytes> {
+  const { mkdtempSync, rmSync } = builtin("node:fs");
+  const own = mkdtempSync(`${folder}/${PROFILE_FOLDER}`);
   try {
-    const end = writeOrders(orders, 0, [first]);
-    const child = start("supervise", { folder, orders });
+    const said = fromUtf8(await run("name", order, { folder: own }));
+    // Node itself compiles modules; the order's is the last.
+    const name = said.match(/profile-wasm-[0-9a-f]{8}/g)?.at(-1);
+    if (!name) throw new Error("Cannot make artifact: V8 takes no profile");
+    return await run("optimize", order, { folder: own, name, mustWait });
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Starts the process that carries orders out, and lets it go: it lives on when this one ends. They are in a file without
+ * a name, so that nothing is left whoever dies.
+ *
+ * @param folder For that file, and for the process to stand in; nobody else's.
+ */
+export function startSupervisor(orders: readonly Order[], folder: string): void {
+  checkFolder(folder);
+  const { closeSync, openSync, unlinkSync, writevSync } = builtin("node:fs");
+  const path = `${folder}/${nodeProcess().pid}-${crypto.randomUUID()}`;
+  const file = openSync(path, "wx+", 0o600);
+  try {
+    unlinkSync(path);
+    // There and not further: it is read from where the file stands.
+    writevSync(file, partsOf(orders), 0);
+    const child = start("supervise", [file, "ignore", "ignore"], { folder });
     // To start it may fail, and nobody is waiting.
     child.on("error", () => {});
-    child.stdin?.on("error", () => {});
     child.unref();
-    (child.stdin as { unref?(): void } | null)?.unref?.();
-    return {
-      release(more) {
-        try {
-          if (more.length > 0) writeOrders(orders, end, more);
-        } finally {
-          closeSync(orders);
-          child.stdin?.destroy();
-        }
-      },
-    };
-  } catch (error) {
-    closeSync(orders);
-    throw error;
-  }
-}
-
-/**
- * Has an order carried out by a process, and waits for it.
- *
- * @throws {Error} When it is not; its message says why.
- */
-export async function carryOutElsewhere(order: Order, folder: string): Promise<void> {
-  const orders = openNameless(folder);
-  try {
-    writeOrders(orders, 0, [order]);
-    await run("work", { folder, orders });
   } finally {
-    builtin("node:fs").closeSync(orders);
+    closeSync(file);
   }
 }
 
-interface Work {
-  readonly folder: string;
-  /** File of the orders. */
-  readonly orders: number;
-  /** File for the artifact. */
-  readonly artifact?: number;
-}
-
-/** Runs a role to its end; gives what it printed. */
-function run(role: Role, work: Work, name?: string): Promise<string> {
+/** Runs a role to its end; gives the artifact, or what it printed where it makes none. */
+function run(role: Role, order: Order, work: Work): Promise<Bytes> {
   return new Promise((resolve, reject) => {
-    const child = start(role, work, name);
+    const child = start(role, ["pipe", role === "name" ? "pipe" : "ignore", "pipe", "pipe"], work);
     // Not by the timeout of `spawn`: where nothing could be started, it would keep the program alive to its end.
     const timer = setTimer(() => child.kill("SIGKILL"), LIMIT_MS);
-    const output = collected(child.stdout);
-    const complaint = collected(child.stderr);
-    child.on("error", (error) => {
-      clearTimer(timer);
-      reject(error);
-    });
+    // Not left behind so: the system ends a process that is stopped with the one that started it.
+    const look = () => child.kill(work.mustWait!() ? "SIGSTOP" : "SIGCONT");
+    const watch = work.mustWait && setInterval(look, LOOK_MS);
+    const output = collected(child.stdio[role === "name" ? 1 : 3] as Readable);
+    const complaint = collected(child.stderr!);
+    // It may end before it has read all.
+    child.stdin!.on("error", () => {});
+    for (const part of partsOf([order])) child.stdin!.write(part);
+    child.stdin!.end();
+    const ended = () => (clearTimer(timer), clearInterval(watch));
+    child.on("error", (error) => (ended(), reject(error)));
     child.on("close", (code, signal) => {
-      clearTimer(timer);
+      ended();
       if (code === 0) resolve(output());
-      else if (role === "work" && code === WHY_PRINTED) reject(new Error(output()));
-      else reject(failureOf(role, code, signal, complaint()));
+      else reject(failureOf(role, signal ?? code, complaint()));
     });
   });
 }
 
-/** What comes through a pipe, as far as anybody reads it. */
-function collected(pipe: Readable | null): () => string {
-  let text = "";
-  pipe?.on("data", (more) => text.length < MAX_TEXT && (text += more));
-  return () => text;
+/** What comes through a pipe. */
+function collected(pipe: Readable): () => Bytes {
+  const chunks: Uint8Array[] = [];
+  pipe.on("data", (chunk) => chunks.push(chunk)).on("error", () => {});
+  return () => new Uint8Array(Buffer.concat(chunks));
 }
 
-/** Characters that are kept of what a process prints. */
-const MAX_TEXT = 64 * 1024;
-
-function start(role: Role, { folder, orders, artifact }: Work, name?: string) {
+function start(role: Role, stdio: StdioOptions, { folder, name }: Work): ChildProcess {
   const args = [...ownFlags(), ...FLAGS[role] ?? [], "--no-warnings", processPath()!, role, ...(name ? [name] : [])];
-  const isSupervisor = role === "supervise";
   return builtin("node:child_process").spawn(nodeProcess().execPath, args, {
     cwd: folder,
-    detached: isSupervisor,
+    detached: role === "supervise",
     env: environment(),
-    stdio: [
-      isSupervisor ? "pipe" : "ignore",
-      PRINTS.includes(role) ? "pipe" : "ignore",
-      isSupervisor ? "ignore" : "pipe",
-      orders,
-      artifact ?? "ignore",
-    ],
+    stdio,
     windowsHide: true,
   });
 }
@@ -185,17 +152,15 @@ function environment(): Record<string, string | undefined> {
   return { ...Object.fromEntries(kept), [MARK]: "1" };
 }
 
-/** @param complaint What it printed of it. */
-function failureOf(role: Role, code: number | null, signal: string | null, complaint: string): Error {
-  if (code === OTHER_IDENTITY) return new Refused("this process runs under V8 flags of its own");
-  if (code === NOT_THE_SAME) return new Refused("V8 gave back another module");
-  const why = complaint.match(/^.*Error\b.*: .*$/m)?.[0];
-  const message = `Cannot make artifact: the process for "${role}" ended with ${signal ?? code}${
-    why ? `: ${why}` : ""
-  }`;
-  const isCrash = CRASHES.includes(signal ?? "") || (code !== null && WINDOWS_CRASHES.includes(code >>> 0));
-  return isCrash ? new Refused(message) : new Error(message);
-}
+/** Why a process failed, in words. */
+const REASONS: Record<string, string> = {
+  [EXITS.otherIdentity]: "it runs under V8 flags of its own",
+  [EXITS.notTheSame]: "V8 gave back another module",
+  [EXITS.tooLong]: "it took too long",
+};
 
-/** Access violation, illegal instruction, stack overrun, fail-fast: exit codes there. */
-const WINDOWS_CRASHES = [0xc0000005, 0xc000001d, 0xc0000409, 0x80000003];
+/** @param complaint What it printed of it. */
+function failureOf(role: Role, end: string | number | null, complaint: Bytes): Error {
+  const why = REASONS[`${end}`] ?? fromUtf8(complaint).match(/^.*Error\b.*: .*$/m)?.[0] ?? "no reason given";
+  return new Error(`Cannot make artifact: the process for "${role}" ended with ${end}: ${why}`);
+}

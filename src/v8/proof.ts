@@ -1,80 +1,49 @@
-// The proof that V8's artifacts of this identity come back whole, found once in other processes and kept in the directory.
+// The proof that V8's calls do here what this engine needs: a module that one process writes down and another runs.
 
-import { type Context, openContext } from "../context.ts";
-import { runAsync, runSync } from "../effect.ts";
-import type { Engine, EntryPlace } from "../engine/engine.ts";
-import { fromUtf8, now, toUtf8 } from "../platform/globals.ts";
-import { lookup } from "../lookup.ts";
-import { makeArtifact, Refused } from "./processes.ts";
-import { PROBE } from "./probe.ts";
+import { native } from "../engine/runtime.ts";
+import type { Bytes } from "../engine/calls.ts";
+import { optimize, serialize } from "./intrinsics.ts";
 
-/** What a proof came to. */
-interface Outcome {
-  /** Why V8 does not do what is needed; absent where it does. */
-  readonly refusal?: string;
-  /** When that was found, ms since 1970. */
-  readonly atMs: number;
+/**
+ * One page of memory, `add(i32, i32): i32`, and `read(i32): i32`, which traps out of bounds.
+ *
+ * The pages before and after are V8's own guard: an access that is not caught ends the process.
+ */
+export const PROBE: Bytes = Uint8Array.from([
+  ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+  // Types: (i32, i32) → i32, (i32) → i32.
+  ...[0x01, 0x0c, 0x02, 0x60, 0x02, 0x7f, 0x7f, 0x01, 0x7f, 0x60, 0x01, 0x7f, 0x01, 0x7f],
+  // Functions of these types; one page of memory, no more.
+  ...[0x03, 0x03, 0x02, 0x00, 0x01, 0x05, 0x04, 0x01, 0x01, 0x01, 0x01],
+  // Exports "add" and "read".
+  ...[0x07, 0x0e, 0x02, 0x03, 0x61, 0x64, 0x64, 0x00, 0x00, 0x04, 0x72, 0x65, 0x61, 0x64, 0x00, 0x01],
+  // local.get 0, local.get 1, i32.add; local.get 0, i32.load.
+  ...[0x0a, 0x11, 0x02, 0x07, 0x00, 0x20, 0x00, 0x20, 0x01, 0x6a, 0x0b, 0x07, 0x00, 0x20, 0x00, 0x28, 0x02, 0x00, 0x0b],
+]);
+
+/**
+ * Writes the probe down as it is made in this process, with its flags.
+ *
+ * @throws {Error} When V8 does not optimize it.
+ */
+export function probeArtifact(): Bytes {
+  // With a section after its code: V8 would read nothing back of a module that lives in the same process.
+  const module = new native.Module(Uint8Array.from([...PROBE, 0, 2, 1, 97]));
+  const { add, read } = new native.Instance(module).exports;
+  if (!optimize(add) || !optimize(read)) throw new Error("Cannot make artifact: V8 does not optimize on demand");
+  return serialize(module);
 }
 
-/** How long a refusal stands, ms: memory that was used up looks like a crash. */
-const REFUSED_MS = 24 * 60 * 60 * 1000;
-
-/** Where proofs are kept. */
-export type ProofPlace = Pick<EntryPlace, "directory" | "root" | "options">;
-
-/** The proof of an identity in a directory. */
-export class Proof {
-  readonly #context: Context<Outcome>;
-
-  /** Looks at nothing yet. */
-  constructor(id: string, { directory, root, options }: ProofPlace) {
-    const engine = proofEngine(id, `${root}/tmp`);
-    const settings = { ...options, engine, directory, onWarning: () => {} };
-    this.#context = openContext(settings, undefined, { mustExist: true });
-  }
-
-  /** Whether it is proven, or refuted, already; `undefined` where neither is known. Nothing is tried. */
-  get known(): boolean | undefined {
+/** Tells whether a module of the probe does what it should. */
+export function works(module: WebAssembly.Module): boolean {
+  const { add, read } = new native.Instance(module).exports as Record<string, (...given: number[]) => number>;
+  if (add!(40, 2) !== 42 || read!(0) !== 0) return false;
+  return [65_533, 1_000_000, -1].every((outside) => {
     try {
-      return runSync(lookup(this.#context, PROBE)).module.refusal === undefined;
-    } catch {
-      return undefined;
+      read!(outside);
+      return false;
+    } catch (error) {
+      return error instanceof WebAssembly.RuntimeError;
     }
-  }
-
-  /**
-   * Proves it where nobody has yet; takes some processes.
-   *
-   * @throws {Refused} When V8 does not do what is needed.
-   */
-  async find(): Promise<void> {
-    const { refusal } = (await runAsync(lookup(this.#context, PROBE))).module;
-    if (refusal !== undefined) throw new Refused(refusal);
-  }
-}
-
-/** Its modules are what proofs came to. A failure of the system is none: it is thrown, and so not kept. */
-function proofEngine(id: string, folder: string): Engine<Outcome> {
-  return {
-    id: `${id} proof`,
-    native: true,
-    compile: async () => {
-      try {
-        await makeArtifact({ id, grade: "full", code: PROBE }, folder);
-        return { atMs: now() };
-      } catch (error) {
-        if (error instanceof Refused) return { refusal: error.message, atMs: now() };
-        throw error;
-      }
-    },
-    compileSync: () => {
-      throw new Error("Cannot prove synchronously");
-    },
-    serialize: (outcome) => toUtf8(JSON.stringify(outcome)),
-    deserialize: (artifact) => {
-      const outcome = JSON.parse(fromUtf8(artifact)) as Outcome;
-      const isOver = outcome.refusal !== undefined && Math.abs(now() - outcome.atMs) > REFUSED_MS;
-      return isOver ? undefined : outcome;
-    },
-  };
+  });
 }

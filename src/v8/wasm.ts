@@ -65,7 +65,7 @@ export function outlineOf(code: Uint8Array): Outline {
 }
 
 /** Below this an artifact saves nothing. */
-const MIN_BYTES = 4096;
+export const MIN_BYTES = 4096;
 
 /** Tells whether an artifact of a code saves anything, and can be made: V8 is told of functions by exported ones. */
 export function isWorth(code: Uint8Array, outline: Outline = outlineOf(code)): boolean {

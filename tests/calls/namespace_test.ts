@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { ModuleCache, prepared } from "@wasm/module-cache";
 import { test } from "node:test";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { bytes, EMPTY_MODULE, TextEngine } from "../_tools.ts";
 import { options, response } from "./_responses.ts";
 

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import { native } from "../../src/engine/runtime.ts";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { type Answer, GZIP, WASM, withServer } from "../_server.ts";
 import { bytes, EMPTY_MODULE, inDirectory, realModule, text, TextEngine } from "../_tools.ts";
 import { compilesDuring, options, response } from "./_responses.ts";

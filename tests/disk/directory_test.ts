@@ -180,7 +180,8 @@ bothRuns("status tells what can be done, by trying it, and leaves no trace of th
 });
 
 bothRuns("what the program may not do is known without touching the disk", async (path, run) => {
-  const access = (read: boolean, write: boolean) => open(`${path}/a`, {}, { access: () => ({ read, write }) });
+  const access = (read: boolean, write: boolean) =>
+    open(`${path}/a`, {}, { mayAccess: (_path, act) => ({ read, write })[act] });
   assertEquals([access(true, true).mustNotRead, access(true, true).mustNotWrite], [undefined, undefined]);
   assertStrictEquals(access(false, true).mustNotRead?.fault?.code, "IO");
   assertStrictEquals(access(true, false).mustNotWrite?.fault?.code, "IO");
@@ -202,6 +203,15 @@ bothRuns(
     assertStrictEquals(await run(missing.mustNotTrust("engine/00/x")), undefined);
   },
 );
+
+bothRuns("status says off where what was just made is not to be trusted with machine code", async (path, run) => {
+  const calls: Partial<Files> = {
+    locate: (path) => immediate("locate", () => ({ path })),
+    exposure: (path) => existsSync(path) ? immediate("stat", () => "others can write it") : failing("ENOENT"),
+  };
+  const { disk, reason } = await run(open(`${path}/a`, { isNative: true }, calls).status(true));
+  assertEquals([disk, reason?.includes("others can write it")], ["off", true]);
+});
 
 bothRuns("machine code is written where nobody else can, and looked for only there", async (path, run) => {
   const exposed = (where: RegExp): Partial<Files> => ({

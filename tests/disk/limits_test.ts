@@ -175,6 +175,63 @@ test("caches that write at once add a share each, or an entry for which each mak
   });
 });
 
+test("what a cache writes while it prunes counts as not seen", () =>
+  inDirectory(async (directory) => {
+    many(directory, 100);
+    pruned(directory, 0);
+    const gate = Promise.withResolvers<void>();
+    const platform = withFiles(({ list }) => ({
+      list: (path) => {
+        const effect = list(path);
+        return path.endsWith("/v1") ? { ...effect, async: () => gate.promise.then(effect.async) } : effect;
+      },
+    }));
+    const context = openContext({ engine: new TextEngine(), directory, maxDiskBytes, strict: true }, platform);
+    const { limits } = context.storage as Storage;
+    const pruning = runAsync(limits.prune());
+    for (const code of "1234") await runAsync(lookup(context, bytes(code)));
+    assertEquals([entriesIn(directory).length, limits.isDue], [104, false]);
+    gate.resolve();
+    await pruning;
+    assertStrictEquals(entriesIn(directory).length, LEFT);
+    runSync(lookup(context, bytes("5")));
+    assertStrictEquals(limits.isDue, true);
+  }));
+
+for (const isSync of [false, true]) {
+  const way = isSync ? "sync" : "async";
+  const look = async (directory: string, platform: Platform) => {
+    const options = { engine: new TextEngine(), directory, maxDiskBytes, strict: true };
+    const looking = lookup(openContext(options, platform), bytes("x"));
+    await (isSync ? runSync(looking) : runAsync(looking));
+  };
+
+  test(`an entry has no room where others' unfinished files take it, ${way}`, () =>
+    inDirectory(async (directory) => {
+      many(directory, 10);
+      const unfinished = `${directory}/v1/tmp/1-${crypto.randomUUID()}`;
+      writeFileSync(unfinished, new Uint8Array(maxDiskBytes - ENTRY_BYTES + 1));
+      const error = await assertRejects(() => look(directory, detectPlatform()), CacheError);
+      assertEquals([error.code, error.path, entriesIn(directory)], ["LIMIT", `${directory}/v1`, []]);
+      // To the byte.
+      writeFileSync(unfinished, new Uint8Array(maxDiskBytes - ENTRY_BYTES));
+      rmSync(`${directory}/v1/pruned`);
+      await look(directory, detectPlatform());
+      assertStrictEquals(entriesIn(directory).length, 1);
+    }));
+
+  test(`a stamp that cannot be looked for costs the entry, ${way}`, () =>
+    inDirectory(async (directory) => {
+      many(directory, 1);
+      pruned(directory, 0);
+      const platform = withFiles(({ listFiles }) => ({
+        listFiles: (path, names) => path.endsWith("/v1") ? failing("EIO") : listFiles(path, names),
+      }));
+      const error = await assertRejects(() => look(directory, platform), CacheError);
+      assertEquals([error.code, error.path, entriesIn(directory).length], ["IO", `${directory}/v1`, 1]);
+    }));
+}
+
 test("two caches on one cold directory both write", async () => {
   await inDirectory(async (directory) => {
     for (let i = 0; i < 10; i++) {

@@ -5,7 +5,7 @@ import { type CacheError, type LoadOptions, ModuleCache, type ModuleCacheOptions
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { isFresh, policyOf } from "../../src/load/policy.ts";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { type Answer, WASM, withServer } from "../_server.ts";
 import { EMPTY_MODULE, inDirectory } from "../_tools.ts";
 

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { type CacheError, type LoadOptions, ModuleCache } from "@wasm/module-cache";
 import { test } from "node:test";
 import { native } from "../../src/engine/runtime.ts";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { type Answer, WASM, withServer } from "../_server.ts";
 import { bytes, entriesIn, inDirectory } from "../_tools.ts";
 import { asks, contentOf, FRESH, options, OTHER, sri, STALE, strict } from "./_loads.ts";

@@ -5,7 +5,7 @@ import { type CacheError, ModuleCache } from "@wasm/module-cache";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { pinsOf } from "../../src/load/integrity.ts";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { withServer } from "../_server.ts";
 import { entriesIn, inDirectory } from "../_tools.ts";
 import { asks, FRESH, options, OTHER, sri, STALE, strict } from "./_loads.ts";

@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
 import { type Context, openContext, type Storage } from "../../src/context.ts";
 import { policyOf } from "../../src/load/policy.ts";
 import { type Note, Shelf } from "../../src/load/kept.ts";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { type Answer, GZIP, WASM, withServer } from "../_server.ts";
 import { bytes, entriesIn, inDirectory, realModule, TextEngine, type TextModule } from "../_tools.ts";
 import { withWatches } from "../faults/_runtime_calls.ts";

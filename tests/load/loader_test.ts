@@ -11,7 +11,7 @@ import { openContext } from "../../src/context.ts";
 import { Loader } from "../../src/load/loader.ts";
 import { detectPlatform } from "../../src/platform/detect.ts";
 import type { Files } from "../../src/platform/platform.ts";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { GZIP, withServer } from "../_server.ts";
 import { entriesIn, inDirectory, realModule, TextEngine } from "../_tools.ts";
 import { FRESH, options, OTHER, sri, strict } from "./_loads.ts";

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { CacheError, ModuleCache } from "@wasm/module-cache";
 import { test } from "node:test";
 import { isBetterThan, policyOf } from "../../src/load/policy.ts";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { WASM, withServer } from "../_server.ts";
 import { inDirectory } from "../_tools.ts";
 import { asks, FRESH, isFreshAfter, options, second, sri, STALE, strict } from "./_loads.ts";

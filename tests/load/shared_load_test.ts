@@ -2,7 +2,7 @@
 
 import { assertRejects, assertStrictEquals } from "@std/assert";
 import { test } from "node:test";
-import { PROBE } from "../../src/v8/probe.ts";
+import { PROBE } from "../../src/v8/proof.ts";
 import { WASM, withServer } from "../_server.ts";
 import { options, strict } from "./_loads.ts";
 

@@ -75,7 +75,8 @@ export interface RunOptions {
 
 /** What {@linkcode REGISTER} is told: to keep its entries there, and to tell of its lookups. */
 export function registered(directory: string, engine = "auto"): Pick<RunOptions, "preload" | "env"> {
-  const env = { WASM_CACHE: "on", WASM_CACHE_DIR: directory, WASM_CACHE_ENGINE: engine, WASM_CACHE_LOG: "trace" };
+  const trace = { WASM_CACHE_LOG: "trace", WASM_CACHE_MIN_BYTES: "4096" };
+  const env = { WASM_CACHE: "on", WASM_CACHE_DIR: directory, WASM_CACHE_ENGINE: engine, ...trace };
   return { preload: REGISTER, env };
 }
 

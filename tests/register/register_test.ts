@@ -11,6 +11,8 @@ import { bytes, EMPTY_MODULE, inDirectory, realModule, ROOT, runScript, runtimes
 
 // What is compiled in this process is kept in memory only.
 process.env.WASM_CACHE_ENGINE = "host";
+// The module below is small.
+process.env.WASM_CACHE_MIN_BYTES = "4096";
 
 const options = { timeout: 60_000 };
 const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreaming", "Module"] as const;

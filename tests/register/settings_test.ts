@@ -164,3 +164,21 @@ test(
       if (lines.length > 0) assertEquals(readdirSync(cache), []);
     }),
 );
+
+test("modules of less than 64 KB are left alone, or of less than WASM_CACHE_MIN_BYTES says", options, async () => {
+  const text = `
+    for (const length of [8191, 8192, 65535, 65536]) {
+      const code = new Uint8Array(length);
+      const rest = length - 12;
+      code.set([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 0, rest & 127 | 128, rest >> 7 & 127 | 128, rest >> 14, 1, 97]);
+      new WebAssembly.Module(code);
+      await WebAssembly.compileStreaming(new Response(code, {
+        headers: { "content-type": "application/wasm", "content-length": String(length) },
+      }));
+    }
+  `;
+  for (const [least, served] of [["", 1], ["8192", 3], ["65537", 0], ["8 KB", 1]] as const) {
+    const { from, stderr } = await registered({ "sizes.mjs": text }, { WASM_CACHE_MIN_BYTES: least });
+    assertEquals(from, Array(served).fill(["compiled", "memory"]).flat(), stderr);
+  }
+});

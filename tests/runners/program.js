@@ -33,6 +33,7 @@ const cacheEngine = {
 };
 
 test("modules of replaced calls have the class that the program sees", async () => {
+  process.env.WASM_CACHE_MIN_BYTES = "4096";
   register();
   try {
     const modules = [];

@@ -40,8 +40,8 @@ const isHere = LONG || thisRuntime().startsWith("Deno");
 const esbuild = isHere ? optimized(realModule("esbuild"), { optimizeLevel: LONG ? 2 : 0 }) : undefined;
 esbuild?.catch(() => {});
 
-/** What differs between the Nodes is not the optimizer. */
-const isSecondNode = !LONG && /^Node (22|26)/.test(thisRuntime());
+/** The other large one, on the other engine. */
+const isSqliteHere = LONG || thisRuntime().startsWith("Bun");
 
 /** Checks that a module has the imports and the exports of its origin. */
 function assertSameSurface(module: WebAssembly.Module, origin: Uint8Array<ArrayBuffer>): void {
@@ -55,7 +55,7 @@ function assertSameSurface(module: WebAssembly.Module, origin: Uint8Array<ArrayB
 
 test(
   "sqlite optimized is found again without the optimizer, and answers the same",
-  { ...options, skip: isSecondNode && "takes seconds: tried on Node 24, set TEST_LONG=1" },
+  { ...options, skip: isSqliteHere ? false : "takes seconds: tried on Bun, set TEST_LONG=1" },
   () =>
     inDirectory(async (directory) => {
       const make = () => prepared(hostEngine(), binaryenOptimizer({ optimizeLevel: 1 }));
@@ -169,6 +169,20 @@ test("a process ends by itself when its module is optimized, and terminates no w
   const { code, stdout, stderr } = await runScript(command, join(ROOT, "tests/_optimize.ts"), [path]);
   assertEquals([code, stdout.trim()], [0, "true 0"], stderr);
 });
+
+test(
+  "a worker starts where Deno may read no more than the folder of its file",
+  { ...options, skip: thisRuntime().startsWith("Deno") ? false : "only Deno has such permissions" },
+  async () => {
+    const allowed = ["run", "--no-prompt", "--no-lock", "--config", join(ROOT, "deno.offline.json")];
+    const read = `--allow-read=${[join(ROOT, "src/steps"), join(ROOT, "node_modules")].join()}`;
+    const path = join(ROOT, "node_modules", MODULES.oxipng);
+    const { stdout, stderr } = await runScript([process.execPath, ...allowed, read], join(ROOT, "tests/_optimize.ts"), [
+      path,
+    ]);
+    assertEquals([stdout.trim(), stderr.includes("Cannot start")], ["true 0", false], stderr);
+  },
+);
 
 test("a worker that does not get ready is given up", options, async () => {
   const job = { code: EMPTY_MODULE.slice(), optimizeLevel: 0, shrinkLevel: 0, features: [] };
