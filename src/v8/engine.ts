@@ -42,14 +42,14 @@ export interface V8EngineFactory {
 /**
  * Keeps V8's optimized machine code: on Node 22 to 25, a module that was run before starts at full speed.
  *
- * The first lookup of a code compiles as without a cache, and nothing waits for an artifact. It is made when the process
- * ends: what V8 optimized is written down at once (some ms), and another process of low priority optimizes the rest of
- * what was executed. `cache.warm` optimizes all and waits for it.
+ * The first lookup of a code compiles as without a cache, and nothing waits for an artifact. When the process ends, what
+ * V8 optimized is written down at once (some ms); another process has it loaded by a third, keeps it, and optimizes the
+ * rest of what was executed when no program starts. `cache.warm` optimizes all and waits for it.
  *
  * Artifacts are machine code: whoever can write the directory can run code as you, so that directories which others can
  * write are refused. Before V8 is given anything, the entry's digests, the identity of code, Node, V8, its flags,
- * processor and trap handler are checked. V8 is asked here for a first artifact only after other processes have proved
- * that its calls work, and an artifact that they made is kept only once another has loaded it. Modules that export no function, or are smaller than 4 KB, are compiled as ever.
+ * processor and trap handler are checked; and there is no entry that another process has not loaded, after it proved that
+ * V8's calls work. Modules that export no function, or are smaller than 4 KB, are compiled as ever.
  *
  * @example Use it where it is there
  * ```ts
