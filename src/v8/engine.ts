@@ -42,14 +42,14 @@ export interface V8EngineFactory {
 /**
  * Stores V8's optimized machine code: on Node 22 to 25, a module that has run before starts at full speed.
  *
- * The first lookup compiles as without a cache, and nothing waits for an artifact. It is made when the process ends:
- * what V8 has optimized is serialized at once (some ms), and another process of low priority optimizes the rest of what
- * was executed. `cache.warm` optimizes everything and waits for it.
+ * The first lookup compiles as without a cache, and nothing waits for an artifact. When the process ends, what V8 has
+ * optimized is serialized (some ms). Another process has a third one load it, stores it, and optimizes the rest of what
+ * was executed while no program starts. `cache.warm` optimizes everything and waits for it.
  *
  * Artifacts are machine code: whoever can write the directory can run code as you, so directories that others can write
  * are refused. Before V8 gets an artifact, the entry's digests and the identity of code, Node, V8, its flags, processor
- * and trap handler are checked; and it has been loaded in another process before it was stored. Modules that export no
- * function, or are smaller than 4 KB, are compiled as without a cache.
+ * and trap handler are checked; and another process has loaded it, after proving that V8's calls work. Modules that
+ * export no function, or are smaller than 4 KB, are compiled as without a cache.
  *
  * @example Use it if it is available
  * ```ts
