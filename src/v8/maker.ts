@@ -10,8 +10,8 @@ import { LOOK_MS, makeArtifact, PROFILE_FOLDER, verified } from "./processes.ts"
 /** For how long work is begun, ms: on one core, so of its time too. */
 const BEGIN_MS = 60 * 1000;
 
-/** For how long no program must have started or ended, ms. */
-const CALM_MS = 1000;
+/** For how long no program must have started or ended, and how long that is waited for, ms: some start without end. */
+const [CALM_MS, MAX_WAIT_MS] = [1000, 2000];
 
 /** Carries out the orders of a directory: what programs have optimized at once, the rest when no program starts. */
 export async function supervise(orders: readonly Order[]): Promise<void> {
@@ -80,7 +80,7 @@ function giveWay(): void {
 /** Tells whether others shall wait for programs that start; ends them all where the directory is gone. */
 function isStarting(root: string): boolean {
   try {
-    return sinceStart(root) < CALM_MS;
+    return sinceStart(root) < CALM_MS && clock() < MAX_WAIT_MS;
   } catch {
     return endGroup();
   }
