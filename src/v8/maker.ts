@@ -11,8 +11,8 @@ import { LOOK_MS, makeArtifact, PROFILE_FOLDER, verified } from "./processes.ts"
 /** How long new work may begin, ms. It runs on one core, so this bounds its processor time too. */
 const BEGIN_MS = 60 * 1000;
 
-/** How long no program must have started or ended before the slow work begins, ms. */
-const CALM_MS = 1000;
+/** How long no program must have started or ended before the slow work begins, and how long that is waited for, ms. */
+const [CALM_MS, MAX_WAIT_MS] = [1000, 2000];
 
 /**
  * Carries out the orders of a directory: stores what programs have optimized at once, makes the rest when no program
@@ -84,7 +84,7 @@ function giveWay(): void {
 /** Whether helpers must wait for programs that start. Ends them all if the directory is gone. */
 function isStarting(root: string): boolean {
   try {
-    return sinceStart(root) < CALM_MS;
+    return sinceStart(root) < CALM_MS && clock() < MAX_WAIT_MS;
   } catch {
     return endGroup();
   }

@@ -90,7 +90,8 @@ test("warm works on one code at a time, or on as many as it is told", options, a
       order.push(await engine.next());
     }
     await warming;
-    assertEquals([order, engine.most], [["a", "c", "d"], most]);
+    // Those of one time are hashed at once, and begun as that ends.
+    assertEquals([most === 1 ? order : order.sort(), engine.most], [["a", "c", "d"], most]);
   }
 });
 
@@ -100,7 +101,7 @@ test("the first failure ends a warming, when what is under way is done", options
   let isOver = false;
   void warming.catch(() => isOver = true);
   while (engine.waiting.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
-  const [a, b] = engine.waiting.splice(0);
+  const [a, b] = engine.waiting.splice(0).sort((one, other) => one.name < other.name ? -1 : 1);
   b!.end();
   await new Promise((resolve) => setTimeout(resolve, 10));
   assertStrictEquals(isOver, false);

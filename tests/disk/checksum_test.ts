@@ -8,8 +8,10 @@ import { toHex } from "../../src/disk/key.ts";
 
 const large = new Uint8Array(XXH3_FROM_BYTES);
 
-test("a synchronous checksum before any asynchronous one is left to SHA-256", () => {
-  assertStrictEquals(runSync(perform(xxh3(large))), undefined);
+test("a synchronous checksum before any asynchronous one is left to SHA-256", async () => {
+  // Some runtimes run all tests in one process: a copy that nobody has used.
+  const fresh: { xxh3: typeof xxh3 } = await import(`${new URL("../../src/disk/checksum.ts", import.meta.url)}?fresh`);
+  assertStrictEquals(runSync(perform(fresh.xxh3(large))), undefined);
 });
 
 test("the checksum of large bytes is their XXH3-128, in both kinds of run, again and again", async () => {
