@@ -72,18 +72,21 @@ async function bundle(config: string, target: string, packages: string[]): Promi
   const flags = external.map((name) => `--external=${name}`);
   await checked("bundle", ...options, ...flags, "--code-splitting", `${inputs}/core.ts`, `${inputs}/register.ts`);
   for (const path of PROGRAMS) await checked("bundle", ...options, ...flags, `${ROOT}/${path}.ts`);
-  await linkFiles(target);
+  await linkFiles(config, target);
 }
 
-async function checked(...args: string[]): Promise<void> {
+async function checked(...args: string[]): Promise<string> {
   const { code, output } = await run([Deno.execPath(), ...args], { capture: true });
   if (code !== 0) throw new Error(output);
+  return output;
 }
 
 /** Writes the files that only name what is in the one, and lets those that load them do so. */
-async function linkFiles(target: string): Promise<void> {
+async function linkFiles(config: string, target: string): Promise<void> {
   for (const [name, path] of Object.entries({ ...ENTRIES, ...PARTS })) {
-    const names = Object.keys(await import(`${ROOT}/${path}.ts`)).join(", ");
+    // By a process that resolves as the config says.
+    const script = `console.log(Object.keys(await import(${JSON.stringify(`file://${ROOT}/${path}.ts`)})).join(", "))`;
+    const names = (await checked("eval", "--config", config, "--no-lock", script)).trim().split("\n").at(-1);
     await Deno.writeTextFile(`${target}/lib/${name}.js`, `export { ${names} } from "./core.js";\n`);
   }
   // Where the core looks for it.

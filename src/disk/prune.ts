@@ -55,7 +55,7 @@ const MAX_IN_MIND = 10_000;
 const NOT_OURS = ["EACCES", "EPERM", "NotCapable"];
 
 /** Files not yet published, and profiles, which V8 names itself. */
-const TEMPORARY_NAME = /^(\d+-[0-9a-f-]+|profile-wasm-[0-9a-f]{8})$/;
+const TEMPORARY_NAME = /^\d+-[0-9a-f-]+$/;
 
 /** One prune of a directory. */
 export class Prune {
