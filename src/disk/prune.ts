@@ -54,7 +54,7 @@ const MAX_IN_MIND = 10_000;
 /** Errors for lack of permission. */
 const NOT_OURS = ["EACCES", "EPERM", "NotCapable"];
 
-/** Files not yet published, and profiles, which V8 names itself. */
+/** Files not yet published. */
 const TEMPORARY_NAME = /^\d+-[0-9a-f-]+$/;
 
 /** One prune of a directory. */
