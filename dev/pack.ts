@@ -85,8 +85,11 @@ async function checked(...args: string[]): Promise<string> {
 async function linkFiles(config: string, target: string): Promise<void> {
   for (const [name, path] of Object.entries({ ...ENTRIES, ...PARTS })) {
     // By a process that resolves as the config says.
-    const script = `console.log(Object.keys(await import(${JSON.stringify(`file://${ROOT}/${path}.ts`)})).join(", "))`;
-    const names = (await checked("eval", "--config", config, "--no-lock", script)).trim().split("\n").at(-1);
+    const script = `console.log("names: " + Object.keys(await import(${
+      JSON.stringify(`file://${ROOT}/${path}.ts`)
+    })).join(", "))`;
+    const names = (await checked("eval", "--config", config, "--no-lock", script)).match(/^names: (.+)$/m)?.[1];
+    if (names === undefined) throw new Error(`Cannot pack: ${path} names no exports`);
     await Deno.writeTextFile(`${target}/lib/${name}.js`, `export { ${names} } from "./core.js";\n`);
   }
   // Where the core looks for it.

@@ -129,7 +129,11 @@ export function unmark(root: string): void {
 export function tellStart(root: string): void {
   const { lstatSync, lutimesSync } = builtin("node:fs");
   const stat = lstatSync(markOf(root), { throwIfNoEntry: false });
-  if (stat) lutimesSync(markOf(root), now() / 1000, stat.mtimeMs / 1000);
+  try {
+    if (stat) lutimesSync(markOf(root), now() / 1000, stat.mtimeMs / 1000);
+  } catch {
+    // The mark is another user's, or has just gone.
+  }
 }
 
 /**

@@ -53,12 +53,14 @@ export function later({ id, grade, module, code, place }: Cold): void {
   const { maxMemoryBytes, secret } = target.options;
   // A `CryptoKey` cannot be passed to another process.
   const isTellable = secret === undefined || secret instanceof Uint8Array;
-  const isTooMuch = bytes + code.length > Math.min(MAX_BYTES, maxMemoryBytes);
+  const known = directories.get(target.root)?.get(target.key)?.code.length ?? 0;
+  const added = code.length - known;
+  const isTooMuch = bytes + added > Math.min(MAX_BYTES, maxMemoryBytes);
   if (code.length < MIN_BYTES || isTooMuch || !isTellable) return;
   const modules = directories.get(target.root) ?? begin(target.root, prepare);
   if (!modules) return;
   modules.set(target.key, { id, grade, module: new WeakRef(module), code, target });
-  bytes += code.length;
+  bytes += added;
   if (!isHooked) nodeProcess().on("exit", settle);
   isHooked = true;
   timer ??= setTimer(settle, AFTER_MS);

@@ -101,6 +101,9 @@ export function startSupervisor(orders: readonly Order[], folder: string): void 
 function run(role: Role, order: Order, work: Work): Promise<Bytes> {
   return new Promise((resolve, reject) => {
     const child = start(role, ["pipe", role === "name" ? "pipe" : "ignore", "pipe", "pipe"], work);
+    child.on("error", reject);
+    // Without descriptors there are no pipes either; the error comes later.
+    if (!child.stdin) return;
     // Not by the timeout of `spawn`: where nothing could be started, it would keep the program alive to its end.
     const timer = setTimer(() => child.kill("SIGKILL"), LIMIT_MS);
     // Not left behind so: the system ends a process that is stopped with the one that started it.
@@ -109,11 +112,11 @@ function run(role: Role, order: Order, work: Work): Promise<Bytes> {
     const output = collected(child.stdio[role === "name" ? 1 : 3] as Readable);
     const complaint = collected(child.stderr!);
     // It may end before it has read all.
-    child.stdin!.on("error", () => {});
-    for (const part of partsOf([order])) child.stdin!.write(part);
-    child.stdin!.end();
+    child.stdin.on("error", () => {});
+    for (const part of partsOf([order])) child.stdin.write(part);
+    child.stdin.end();
     const ended = () => (clearTimer(timer), clearInterval(watch));
-    child.on("error", (error) => (ended(), reject(error)));
+    child.on("error", ended);
     child.on("close", (code, signal) => {
       ended();
       if (code === 0) resolve(output());
