@@ -1,4 +1,4 @@
-// Changes one thing at a time in a copy of the tree, and sees whether a test fails: `task mutate -- src/load`. Options:
+// Changes one thing at a time in a copy of the tree, and sees whether a test fails: `task mutate src/load`. Options:
 // --sample=40 and --seed=1 (a part of the changes), --runtime=bun, --jobs=1, --at=path:line (only those of a line).
 // It prints which changes no test saw. docs/testing.md says what that comes to.
 
@@ -126,7 +126,7 @@ const runtimeName = option("runtime", targets.some((path) => /^src\/(v8|register
 await installPackages();
 const [, runtime] = await findRuntimes(await chooseConfig(), [runtimeName]);
 const mutants = (await Promise.all((await Promise.all(targets.map(sourcesIn))).flat().map(mutantsOf))).flat()
-  .filter(({ path, line }) => `${path}:${line}`.startsWith(option("at", "")));
+  .filter(({ path, line }) => ["", `${path}:${line}`].includes(option("at", "")));
 const chosen = sampleOf(mutants, Number(option("sample", "Infinity")), Number(option("seed", "1")));
 console.log(`${chosen.length} of ${mutants.length} mutants, on ${runtime!.name}`);
 const copies = await Promise.all(Array.from({ length: Number(option("jobs", "1")) }, () => copyTree(runtime!)));

@@ -42,16 +42,17 @@ export function isOff(): boolean {
 export function readSettings(): Settings {
   const oneOf = <T>(name: string, meanings: Record<string, T>) =>
     parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined);
+  oneOf("WASM_CACHE", { on: true, off: false });
   return {
     engine: oneOf("WASM_CACHE_ENGINE", ENGINES) ?? "auto",
     directory: absolute(variable("WASM_CACHE_DIR")),
     usualDirectory: defaultDirectory(),
-    maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", byteCount),
+    maxDiskBytes: parsed("WASM_CACHE_MAX_BYTES", (text) => byteCount(text) || undefined),
     minBytes: parsed("WASM_CACHE_MIN_BYTES", byteCount) ?? MIN_BYTES,
     readOnly: oneOf("WASM_CACHE_READ_ONLY", FLAGS) ?? false,
     secretFile: absolute(variable("WASM_CACHE_SECRET_FILE")),
     strict: oneOf("WASM_CACHE_STRICT", FLAGS) ?? false,
-    traces: variable("WASM_CACHE_LOG") === "trace",
+    traces: oneOf("WASM_CACHE_LOG", { trace: true }) ?? false,
   };
 }
 
@@ -65,8 +66,7 @@ function parsed<T>(name: string, parse: (text: string) => T | undefined): T | un
 }
 
 function byteCount(text: string): number | undefined {
-  const count = Number(text);
-  return Number.isSafeInteger(count) && count > 0 ? count : undefined;
+  return /^\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
 }
 
 /** Prints a line to stderr. */

@@ -104,13 +104,14 @@ function markOf(root: string): string {
 
 /** Marks a directory. Returns whether nobody else works there. */
 export function mark(root: string): boolean {
-  const { closeSync, lstatSync, openSync, unlinkSync } = builtin("node:fs");
+  const { closeSync, lstatSync, openSync, rmdirSync, unlinkSync } = builtin("node:fs");
   const path = markOf(root);
   try {
     // Two may find an old one at once, and one unlink the other's new one: then both work, which only costs time.
-    if (Math.abs(now() - lstatSync(path).mtimeMs) > LIMIT_MS) unlinkSync(path);
+    const stat = lstatSync(path);
+    if (Math.abs(now() - stat.mtimeMs) > LIMIT_MS) (stat.isDirectory() ? rmdirSync : unlinkSync)(path);
   } catch {
-    // There is none.
+    // There is none, or a folder with something in it.
   }
   try {
     closeSync(openSync(path, "wx", 0o600));
@@ -118,6 +119,11 @@ export function mark(root: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Inode of the mark; `undefined` if there is none. */
+export function markId(root: string): number | undefined {
+  return builtin("node:fs").lstatSync(markOf(root), { throwIfNoEntry: false })?.ino;
 }
 
 /** Removes a mark. */

@@ -1,14 +1,14 @@
 // The process that makes entries when a program has ended: one per directory, at idle priority, yielding to programs
 // that start.
 
-import { clock, setTimer } from "../platform/globals.ts";
+import { clock, now, setTimer } from "../platform/globals.ts";
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import { type Grade, graded, isAtLeast } from "./artifact.ts";
-import { Attempt, Entries, LIMIT_MS, sinceStart, unmark } from "./attempts.ts";
+import { Attempt, Entries, LIMIT_MS, markId, sinceStart, unmark } from "./attempts.ts";
 import type { Order } from "./order.ts";
 import { LOOK_MS, makeArtifact, PROFILE_FOLDER, verified } from "./processes.ts";
 
-/** How long new work may begin, ms. It runs on one core, so this bounds its processor time too. */
+/** How long new work may begin, ms. What has begun is bounded by its processor time. */
 const BEGIN_MS = 60 * 1000;
 
 /** How long no program must have started or ended before the slow work begins, and how long that is waited for, ms. */
@@ -20,13 +20,18 @@ const [CALM_MS, MAX_WAIT_MS] = [1000, 2000];
  */
 export async function supervise(orders: readonly Order[]): Promise<void> {
   const { root } = orders[0]!.target!;
-  nodeProcess().on("exit", () => unmark(root));
+  const ownMark = markId(root);
+  // Whoever sleeps too long is taken for dead: the mark is another's then.
+  nodeProcess().on("exit", () => markId(root) === ownMark && unmark(root));
   setTimer(endGroup, LIMIT_MS);
   sweep(`${root}/tmp`);
   const left: Order[] = [];
   for (const order of orders) if (await leaves(order, keepSnapshot)) left.push(order);
   giveWay();
-  while (left.length > 0 && isStarting(root)) await new Promise<void>((resolve) => setTimer(resolve, LOOK_MS));
+  const calmByMs = clock() + MAX_WAIT_MS;
+  while (left.length > 0 && isStarting(root) && clock() < calmByMs) {
+    await new Promise<void>((resolve) => setTimer(resolve, LOOK_MS));
+  }
   const untilMs = clock() + BEGIN_MS;
   for (const order of left) if (clock() < untilMs) await leaves(order, make);
   nodeProcess().exit(0);
@@ -67,7 +72,7 @@ async function keep(order: Order, grade: Grade, make: typeof makeArtifact): Prom
   const entries = new Entries(id, target!);
   const isThere = () => isAtLeast(entries.read(code) ?? new Uint8Array(), grade);
   if (isThere()) return;
-  const artifact = await make(order, `${target!.root}/tmp`, () => isStarting(target!.root));
+  const artifact = await make(order, `${target!.root}/tmp`, () => void isStarting(target!.root));
   // Someone may have warmed it meanwhile.
   if (!isThere()) entries.write(code, graded(artifact, grade));
 }
@@ -81,10 +86,10 @@ function giveWay(): void {
   builtin("node:child_process").spawnSync("ionice", ["-c3", "-p", String(nodeProcess().pid)], { stdio: "ignore" });
 }
 
-/** Whether helpers must wait for programs that start. Ends them all if the directory is gone. */
+/** Whether programs are starting. Ends this process and its helpers if the directory is gone. */
 function isStarting(root: string): boolean {
   try {
-    return sinceStart(root) < CALM_MS && clock() < MAX_WAIT_MS;
+    return sinceStart(root) < CALM_MS;
   } catch {
     return endGroup();
   }
@@ -99,10 +104,12 @@ function endGroup(): never {
 
 /** Removes leftovers of killed processes. */
 function sweep(folder: string): void {
-  const { readdirSync, rmSync } = builtin("node:fs");
-  // Only one process at a time works here: none of them is in use.
-  const left = readdirSync(folder).filter((name) => name.startsWith(PROFILE_FOLDER));
-  for (const name of left) tryTo(() => rmSync(`${folder}/${name}`, { recursive: true }));
+  const { lstatSync, readdirSync, rmSync } = builtin("node:fs");
+  for (const name of readdirSync(folder).filter((name) => name.startsWith(PROFILE_FOLDER))) {
+    const path = `${folder}/${name}`;
+    // A younger one may be in use, where another process works in spite of the mark.
+    tryTo(() => Math.abs(now() - lstatSync(path).mtimeMs) > LIMIT_MS && rmSync(path, { recursive: true }));
+  }
 }
 
 /** Runs a step whose failure only costs time. */

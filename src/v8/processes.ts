@@ -24,25 +24,25 @@ const FLAGS: Partial<Record<Role, string[]>> = {
 /** Beginning of the names of folders for profiles. */
 export const PROFILE_FOLDER = "v8-";
 
-/** How often to look whether a process must wait, ms. */
+/** How often to look around while work is done, ms. */
 export const LOOK_MS = 100;
 
 interface Work {
   readonly folder: string;
   readonly name?: string;
-  readonly mustWait?: () => boolean;
+  readonly look?: () => void;
 }
 
 /**
  * Makes an artifact in processes that nothing is left of, and loads it in one before anybody else does.
  *
  * @param folder Where they stand; nobody else's.
- * @param mustWait Whether to let others go first just now, asked again and again.
+ * @param look Called again and again while V8 optimizes.
  * @throws {Error} When V8 crashes or does not do what is needed; its message says why.
  */
-export async function makeArtifact(order: Order, folder: string, mustWait?: () => boolean): Promise<Bytes> {
+export async function makeArtifact(order: Order, folder: string, look?: () => void): Promise<Bytes> {
   checkFolder(folder);
-  const snapshot = order.profile ? await optimized(order, folder, mustWait) : await run("full", order, { folder });
+  const snapshot = order.profile ? await optimized(order, folder, look) : await run("full", order, { folder });
   return await verified({ ...order, snapshot }, folder);
 }
 
@@ -59,7 +59,7 @@ export async function verified(order: Order, folder: string): Promise<Bytes> {
 }
 
 /** Optimizes by a profile, which V8 wants under a name that anybody can compute: so its folder has one that nobody can. */
-async function optimized(order: Order, folder: string, mustWait?: () => boolean): Promise<Bytes> {
+async function optimized(order: Order, folder: string, look?: () => void): Promise<Bytes> {
   const { mkdtempSync, rmSync } = builtin("node:fs");
   const own = mkdtempSync(`${folder}/${PROFILE_FOLDER}`);
   try {
@@ -67,7 +67,7 @@ async function optimized(order: Order, folder: string, mustWait?: () => boolean)
     // Node itself compiles modules; the order's is the last.
     const name = said.match(/profile-wasm-[0-9a-f]{8}/g)?.at(-1);
     if (!name) throw new Error("Cannot make artifact: V8 takes no profile");
-    return await run("optimize", order, { folder: own, name, mustWait });
+    return await run("optimize", order, { folder: own, name, look });
   } finally {
     rmSync(own, { recursive: true, force: true });
   }
@@ -106,9 +106,7 @@ function run(role: Role, order: Order, work: Work): Promise<Bytes> {
     if (!child.stdin) return;
     // Not by the timeout of `spawn`: where nothing could be started, it would keep the program alive to its end.
     const timer = setTimer(() => child.kill("SIGKILL"), LIMIT_MS);
-    // Not left behind so: the system ends a process that is stopped with the one that started it.
-    const look = () => child.kill(work.mustWait!() ? "SIGSTOP" : "SIGCONT");
-    const watch = work.mustWait && setInterval(look, LOOK_MS);
+    const watch = work.look && setInterval(work.look, LOOK_MS);
     const output = collected(child.stdio[role === "name" ? 1 : 3] as Readable);
     const complaint = collected(child.stderr!);
     // It may end before it has read all.

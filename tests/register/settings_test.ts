@@ -138,9 +138,11 @@ test(
         WASM_CACHE_READ_ONLY: "maybe",
         WASM_CACHE_STRICT: "__proto__",
       };
-      const said = (stderr: string) => stderr.match(/(?<=^wasm-module-cache: )WASM_CACHE_\w+(?= )/gm);
+      const said = (stderr: string) => stderr.match(/(?<=^wasm-module-cache: )WASM_CACHE\w*(?= is ignored)/gm);
       const { from, stderr } = await run(env);
       assertEquals([said(stderr), from.length], [Object.keys(env).slice(1), 3], stderr);
+      const others = await run({ WASM_CACHE_DIR: directory, WASM_CACHE: "0", WASM_CACHE_LOG: "debug" });
+      assertEquals(said(others.stderr), ["WASM_CACHE", "WASM_CACHE_LOG"]);
       const untraced = await run({ ...env, WASM_CACHE_LOG: "" });
       assertEquals([untraced.stdout.trim(), said(untraced.stderr)], [MODULES, Object.keys(env).slice(1)]);
     }),
@@ -177,7 +179,7 @@ test("modules of less than 64 KB are left alone, or of less than WASM_CACHE_MIN_
       }));
     }
   `;
-  for (const [least, served] of [["", 1], ["8192", 3], ["65537", 0], ["8 KB", 1]] as const) {
+  for (const [least, served] of [["", 1], ["8192", 3], ["65537", 0], ["8 KB", 1], ["0", 4]] as const) {
     const { from, stderr } = await registered({ "sizes.mjs": text }, { WASM_CACHE_MIN_BYTES: least });
     assertEquals(from, Array(served).fill(["compiled", "memory"]).flat(), stderr);
   }

@@ -125,6 +125,9 @@ test(
     mkdirSync(`${root}/locks/v8/not-empty`, { recursive: true });
     utimesSync(`${root}/locks/v8`, 1, 1);
     assertStrictEquals(mark(root), false);
+    rmSync(`${root}/locks/v8/not-empty`, { recursive: true });
+    utimesSync(`${root}/locks/v8`, 1, 1);
+    assertEquals([mark(root), mark(root)], [true, false]);
     rmSync(root, { recursive: true });
     assertStrictEquals(mark(root), false);
     assertStrictEquals(existsSync(root), false);

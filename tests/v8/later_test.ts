@@ -131,6 +131,29 @@ test("no more code is kept than the cache may keep in memory", here, async () =>
   });
 });
 
+test(
+  "code that is looked up again counts once against what is remembered",
+  inFull,
+  () =>
+    inDirectory(async (directory) => {
+      const script = `
+      import { ModuleCache } from "@wasm/module-cache";
+      import { v8Engine } from "@wasm/module-cache/v8";
+      const code = Uint8Array.from(JSON.parse(process.argv[2]));
+      const options = { engine: v8Engine(), directory: process.argv[1], maxMemoryBytes: 2.5 * code.length };
+      globalThis.kept = [];
+      for (let i = 0; i < 4; i++) kept.push(new ModuleCache(options).resolveSync(code).module);
+      kept.push(new ModuleCache(options).resolveSync(Uint8Array.of(...code, 0, 2, 1, 97)).module);
+      for (const module of kept) new WebAssembly.Instance(module).exports.add(1, 2);
+    `;
+      const command = [process.execPath, "--input-type=module", "-e", script, "--", directory];
+      const { code, stderr } = await runScript(command, JSON.stringify([...PADDED]));
+      assertStrictEquals(code, 0, stderr);
+      await settled(directory);
+      assertStrictEquals(artifactsIn(directory).length, 2);
+    }),
+);
+
 test("a module that is tiny or exports no function is left alone", here, () =>
   inDirectory(async (directory) => {
     const memoryOnly = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 5, 3, 1, 0, 1, ...PADDED.subarray(PROBE.length));

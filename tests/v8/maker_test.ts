@@ -129,6 +129,7 @@ test("one that is killed leaves no file behind for long", onLinux, () =>
   inDirectory(async (directory) => {
     const target = targetIn(directory);
     mkdirSync(`${target.root}/tmp/v8-left/by-one-that-was-killed`, { recursive: true });
+    utimesSync(`${target.root}/tmp/v8-left`, 1, 1);
     const telling = setInterval(() => tellStart(target.root), 50);
     const { ended, kill } = startOn([orderFor(target, { snapshot: probeArtifact() })]);
     await until(() => hasGrade(directory, "snapshot"));

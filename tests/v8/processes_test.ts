@@ -10,7 +10,7 @@ import { wholeProfile } from "../../src/v8/artifact.ts";
 import { identity } from "../../src/v8/identity.ts";
 import { makeArtifact, verified } from "../../src/v8/processes.ts";
 import { inDirectory, ROOT, runScript } from "../_tools.ts";
-import { here, inFull, onLinux, PADDED, until } from "../_v8_tools.ts";
+import { here, inFull, onLinux, PADDED } from "../_v8_tools.ts";
 
 const order = { grade: "full", code: PADDED } as const;
 
@@ -62,26 +62,16 @@ test("nothing waits for a process that could not be started", here, () =>
     assertStrictEquals(timers(), before);
   }));
 
-test("a process that must wait is stopped, and goes on after", onLinux, () =>
-  inDirectory(async (directory) => {
-    const isStopped = () =>
-      readdirSync("/proc").some((id) => {
-        try {
-          const isOurs = readFileSync(`/proc/${id}/cmdline`, "utf8").includes(
-            `${ROOT}/src/v8/process_main.ts\0optimize`,
-          );
-          return isOurs && readFileSync(`/proc/${id}/stat`, "utf8").includes(") T ");
-        } catch {
-          return false;
-        }
-      });
-    let mustWait = true;
-    const making = makeArtifact({ id: identity(), ...order, profile: wholeProfile(2) }, directory, () => mustWait);
-    // Stopped as soon as it was started, it cannot have ended.
-    await until(isStopped);
-    mustWait = false;
-    assert((await making).length > 100);
-  }));
+test(
+  "without descriptors there is an error, and nothing is left that waits",
+  onLinux,
+  () =>
+    inDirectory(async (directory) => {
+      const limited = ["bash", "-c", 'ulimit -n 64; exec "$0" "$@"', process.execPath];
+      const { code, stdout, stderr } = await runScript(limited, `${ROOT}/tests/v8/_no_descriptors.ts`, [directory]);
+      assertEquals([code, stdout.trim()], [0, "EMFILE, 0 unheard, 0 timers"], stderr);
+    }),
+);
 
 test(
   "what is preloaded into the program, by options or NODE_OPTIONS, is not into its processes",
