@@ -41,14 +41,14 @@ test("imports have no circles, not even of types", () => {
 test("only the platforms, the engines, what starts workers, what inflates and what knows the program name a runtime", () => {
   const named = files
     .filter((path) =>
-      !/^src\/(platform\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|register\/program\.ts)/.test(path)
+      !/^src\/(platform\/|ffi\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|register\/program\.ts)/.test(path)
     )
     .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));
   assertEquals(named, []);
 });
 
 test("the ports import nothing of ours but types", () => {
-  for (const port of ["src/engine/engine.ts", "src/platform/platform.ts"]) {
+  for (const port of ["src/engine/engine.ts", "src/ffi/ffi.ts", "src/platform/platform.ts"]) {
     assertEquals(importsOf(port, { types: false }), []);
   }
 });
@@ -61,6 +61,7 @@ test("imports go one way", () => {
     "(bytes|effect|errors)": "bytes|errors|platform/(globals|platform)",
     "platform/.*": "bytes|effect|errors",
     "engine/.*": ground,
+    "ffi/.*": "platform/(detect|node_.*)",
     "memory/.*": ground,
     "disk/.*": ground,
     "options": `${ground}|memory/.*|disk/key|engine/.*`,

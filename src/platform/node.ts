@@ -1,6 +1,7 @@
 // Node: hashing by `node:crypto`, files by `node:fs`, flock(2) through `node:ffi` from Node 26 on.
 
-import { builtin, nodeProcess } from "./node_builtins.ts";
+import { nodeProcess } from "./node_builtins.ts";
+import { hasNodeFfi, nodeFfi } from "./node_ffi.ts";
 import type * as NodeCrypto from "node:crypto";
 import { flock, type LockCalls } from "./flock.ts";
 import { nodeFiles } from "./node_files.ts";
@@ -16,11 +17,10 @@ interface NodeFfi {
 /** The platform of Node. */
 export function nodePlatform(): Platform {
   const nodeCrypto = () => nodeProcess().getBuiltinModule("node:crypto") as typeof NodeCrypto;
-  const canCallC = builtin("node:module").isBuiltin("node:ffi") && (nodeProcess().permission?.has("ffi") ?? true);
   return {
     ...webPlatform,
     name: "node",
-    files: nodeFiles(canCallC ? flock(loadCalls) : undefined),
+    files: nodeFiles(hasNodeFfi() ? flock(loadCalls) : undefined),
     sha256: nativeSha256((bytes) => nodeCrypto().hash("sha256", bytes, "buffer")),
     hasher: () => nativeHasher(nodeCrypto().createHash("sha256")),
     hmacSha256: nativeHmacSha256((key, bytes) => nodeCrypto().createHmac("sha256", key).update(bytes).digest()),
@@ -28,22 +28,7 @@ export function nodePlatform(): Platform {
 }
 
 function loadCalls(library: string): LockCalls {
-  const ffi = quietly(() => nodeProcess().getBuiltinModule("node:ffi") as NodeFfi);
-  const { functions } = ffi.dlopen(library, { flock: { arguments: ["i32", "i32"], return: "i32" } });
+  const { functions } = nodeFfi<NodeFfi>().dlopen(library, { flock: { arguments: ["i32", "i32"], return: "i32" } });
   // Node clears errno before a second call could read it (seen on 26.10).
   return { flock: functions.flock, errno: () => 0 };
-}
-
-/** Keeps the ExperimentalWarning of `node:ffi` from the program's users, who cannot act on it. */
-function quietly<T>(load: () => T): T {
-  const process = nodeProcess();
-  const { emitWarning } = process;
-  process.emitWarning = (...given) => {
-    if (given[1] !== "ExperimentalWarning") emitWarning.apply(process, given);
-  };
-  try {
-    return load();
-  } finally {
-    process.emitWarning = emitWarning;
-  }
 }
