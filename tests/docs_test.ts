@@ -33,6 +33,7 @@ const examples = [
   "register.ts",
   "unpack.ts",
   "v8.ts",
+  "wasmtime.ts",
   "wat.ts",
   ...sources,
 ].flatMap(

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { ROOT } from "./_tools.ts";
 
 /** What the package exports. */
-const ENTRIES = ["mod.ts", "binaryen.ts", "register.ts", "unpack.ts", "v8.ts", "wat.ts"];
+const ENTRIES = ["mod.ts", "binaryen.ts", "register.ts", "unpack.ts", "v8.ts", "wasmtime.ts", "wat.ts"];
 
 /** Files of the library, from the top of the tree. */
 const files = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
@@ -41,7 +41,8 @@ test("imports have no circles, not even of types", () => {
 test("only the platforms, the engines, what starts workers, what inflates and what knows the program name a runtime", () => {
   const named = files
     .filter((path) =>
-      !/^src\/(platform\/|ffi\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|register\/program\.ts)/.test(path)
+      !/^src\/(platform\/|ffi\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|wasmtime\/(library|ticker|ticker_main|process_main)\.ts|register\/program\.ts)/
+        .test(path)
     )
     .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));
   assertEquals(named, []);
@@ -70,6 +71,7 @@ test("imports go one way", () => {
     "calls/.*": `${ground}|memory/.*|engine/.*|${protocol}`,
     "load/.*": `${ground}|disk/.*|${protocol}|calls/streaming`,
     "v8/.*": `${ground}|engine/.*|${protocol}|options|disk/key|platform/node_.*`,
+    "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/node_builtins`,
     "register/.*":
       `${ground}|engine/.*|memory/.*|v8/engine|${protocol}|options|calls/streaming|platform/(detect|threads)`,
     "steps/.*": "effect|platform/globals|engine/prepared",

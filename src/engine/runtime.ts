@@ -10,8 +10,11 @@ export interface CompileOptions {
 }
 
 /** Calls and classes of the `WebAssembly` namespace, and a way to share modules. */
-export interface Native
-  extends Pick<typeof WebAssembly, "CompileError" | "Global" | "Instance" | "Memory" | "Table" | "instantiate"> {
+export interface Native extends
+  Pick<
+    typeof WebAssembly,
+    "CompileError" | "Global" | "Instance" | "LinkError" | "Memory" | "RuntimeError" | "Table" | "instantiate"
+  > {
   /** The class of modules. */
   readonly Module: typeof WebAssembly.Module & {
     new (code: BufferSource, options?: CompileOptions): WebAssembly.Module;
@@ -30,7 +33,7 @@ export interface Native
 
 /** Missing in some processes: V8 without a compiler has no WebAssembly. */
 const namespace = (globalThis.WebAssembly ?? {}) as typeof WebAssembly;
-const { CompileError, Global, Instance, Memory, Module, Table } = namespace;
+const { CompileError, Global, Instance, LinkError, Memory, Module, RuntimeError, Table } = namespace;
 const { compile, compileStreaming, instantiate, instantiateStreaming } = namespace;
 const { structuredClone } = globalThis as { structuredClone?<T>(value: T): T };
 
@@ -39,8 +42,10 @@ export const native: Native = {
   CompileError,
   Global,
   Instance,
+  LinkError,
   Memory,
   Module,
+  RuntimeError,
   Table,
   compile,
   compileStreaming,

@@ -22,7 +22,8 @@ export type Value<T extends CType> = T extends "void" ? void
   : T extends "address" | "size" ? Address
   : number;
 
-type Values<T extends readonly CType[]> = { [I in keyof T]: Value<T[I]> };
+/** C values in JavaScript, in order. */
+export type Values<T extends readonly CType[]> = { [I in keyof T]: Value<T[I]> };
 
 /** A C function in JavaScript. */
 export type NativeFunction<S extends Signature> = S extends readonly [infer R, ...infer P]
