@@ -71,7 +71,7 @@ test("imports go one way", () => {
     "calls/.*": `${ground}|memory/.*|engine/.*|${protocol}`,
     "load/.*": `${ground}|disk/.*|${protocol}|calls/streaming`,
     "v8/.*": `${ground}|engine/.*|${protocol}|options|disk/key|platform/node_.*`,
-    "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/node_builtins`,
+    "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*)`,
     "register/.*":
       `${ground}|engine/.*|memory/.*|v8/engine|${protocol}|options|calls/streaming|platform/(detect|threads)`,
     "steps/.*": "effect|platform/globals|engine/prepared",
