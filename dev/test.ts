@@ -4,6 +4,7 @@
 import { longRun } from "./long_run.ts";
 import { stress } from "./stress.ts";
 import { outcomeOf, type Tally, testCommand } from "./test/runners.ts";
+import { unpackWheel, wheelHere } from "./wasmtime_wheels.ts";
 import { chooseConfig, findRuntimes, installTestPackages, run, type Runtime } from "./tools.ts";
 
 /** Runs the tests everywhere, two runtimes at a time; gives the sum. */
@@ -59,6 +60,16 @@ function closingLine({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
+/** Gets Wasmtime's library, which the tests that need it find; without it they are skipped, and say so. */
+function installWasmtime(): void {
+  try {
+    const wheel = wheelHere();
+    if (wheel) unpackWheel(wheel);
+  } catch (error) {
+    console.log(`No library of Wasmtime for the tests: ${(error as Error).message}`);
+  }
+}
+
 /** Puts processes of all runtimes under load, in the short form; adds to the sum. */
 async function load(runtimes: readonly Runtime[], sum: Tally): Promise<void> {
   console.log("\n== Load");
@@ -71,6 +82,7 @@ async function load(runtimes: readonly Runtime[], sum: Tally): Promise<void> {
 
 const config = await chooseConfig();
 await installTestPackages();
+installWasmtime();
 const runtimes = await findRuntimes(config);
 const { sum, failed } = await testAll(runtimes, config);
 if (!Deno.args.includes("--quick")) await load(runtimes, sum);

@@ -144,12 +144,27 @@ function found(): { path: string } | { reason: string } {
   const name = `@wasm-module-cache/wasmtime-${os}-${arch}${isMusl ? "-musl" : ""}`;
   const file = FILES[os];
   if (file === undefined) return { reason: `there is no library for ${os}` };
-  const packages = [...new Set(bases().flatMap(above))].map((folder) => `${folder}/node_modules/${name}`);
-  for (const folder of [...packages, ...(FOLDERS[os] ?? [])]) {
-    const path = fileAt(`${folder}/${file}`);
-    if (path !== undefined) return { path };
+  const packages = [...new Set(bases().flatMap(above))].map((folder) => `${folder}/node_modules/${name}/${file}`);
+  const system = (FOLDERS[os] ?? []).map((folder) => `${folder}/${file}`);
+  for (const candidates of [() => packages, () => resolvedByRuntime(name), () => system]) {
+    for (const candidate of candidates()) {
+      const path = fileAt(candidate);
+      if (path !== undefined) return { path };
+    }
   }
   return { reason: `there is no library: neither the option library, nor ${VARIABLE}, nor the package ${name}` };
+}
+
+/** Where there is no node_modules: in Deno's own cache, for a package that the program's deno.json names. */
+function resolvedByRuntime(name: string): string[] {
+  try {
+    const { resolve } = import.meta as { resolve?(name: string): string };
+    const path = localPath(resolve?.(name));
+    return path === undefined ? [] : [path];
+  } catch {
+    // The program names no such package.
+    return [];
+  }
 }
 
 /** Folders whose packages are the program's: the working directory, that of its main module, and that of this file. */
