@@ -125,6 +125,19 @@ test(
     }),
 );
 
+test(
+  "findLibrary takes what Deno resolves the package to where there is no node_modules",
+  onDeno,
+  () =>
+    inDirectory(async (directory) => {
+      const path = put(directory, "cache", file);
+      const config = join(directory, "deno.json");
+      writeFileSync(config, JSON.stringify({ imports: { [name]: pathToFileURL(path).href } }));
+      const by = [command[0]!, "run", "-A", "--no-lock", "--config", config];
+      assertEquals((await findIn(directory, "", [], SCRIPT, by)).found, [{ path }]);
+    }),
+);
+
 const onNode26 = { skip: /^Node (2[6-9]|[3-9]\d)\./.test(runtime) ? false as const : "permissions of Node 26" };
 
 test("whyNotHere names the permission that is missing on Node", onNode26, async () => {
