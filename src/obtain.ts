@@ -6,7 +6,8 @@ import { copyOf, describe, isUint8Array } from "./bytes.ts";
 import type { Context, Provenance, Storage } from "./context.ts";
 import type { Refusal } from "./disk/directory.ts";
 import { CannotWait, type Effect, immediate, type Operation, perform, runSync } from "./effect.ts";
-import { deserializing, keepsCode, serializing } from "./engine/calls.ts";
+import type { ReadOptions } from "./disk/disk_tier.ts";
+import { deserializing, deserializingFile, keepsCode, serializing } from "./engine/calls.ts";
 import type { EntryPlace } from "./engine/engine.ts";
 import { CacheError, isGone } from "./errors.ts";
 import type { Slot } from "./memory/memory_tier.ts";
@@ -57,7 +58,8 @@ export function* obtain<M>(work: Work<M>): Operation<Obtained<M>> {
 function* obtainByCode<M>(work: Work<M>): Operation<Obtained<M>> {
   const { address: { key }, code, context: { report }, storage: { behind, directory } } = work;
   yield* perform(behind.settle(key));
-  const found = yield* read(work, code);
+  // It is a copy of the code, which need not be read back.
+  const found = yield* read(work, { copy: code });
   if (!("from" in found)) return yield* fromCopy(work.compile);
   if (!found.mayWrite || isRefused(directory.mustNotWrite, report)) return yield* compiled(work, found);
   const unable = yield* directory.prepare();
@@ -101,13 +103,18 @@ function* compiled<M>(work: Work<M>, miss: Miss): Operation<Obtained<M>> {
 
 /** Reads an entry and has the engine deserialize it. */
 function* load<M>(work: Work<M>): Operation<Obtained<M> | Miss> {
-  const { address, code, context: { engine, report }, storage: { directory } } = work;
-  const found = yield* read(work);
-  if ("from" in found) return found;
+  const { code, context: { engine }, storage: { directory } } = work;
+  const place = directory.mustNotWrite ? undefined : placeOf(work);
+  const map = (path: string) => deserialized(work, deserializingFile(engine, path, code, place));
+  const found = yield* read(work, engine.deserializeFile ? { map } : {});
+  return "from" in found ? found : yield* deserialized(work, deserializing(engine, found, code, place));
+}
+
+function* deserialized<M>(work: Work<M>, step: Effect<M | undefined>): Operation<Obtained<M> | Miss> {
+  const { address, context: { engine, report }, storage: { directory } } = work;
   const rejected = missed("the engine did not take the entry", { from: "recompiled" });
   try {
-    const place = directory.mustNotWrite ? undefined : placeOf(work);
-    const module = yield* perform(deserializing(engine, found, code, place));
+    const module = yield* perform(step);
     return module === undefined ? rejected : { module, from: "disk" };
   } catch (cause) {
     if (CannotWait.is(cause)) return missed(cause.message, HELD);
@@ -119,16 +126,12 @@ function* load<M>(work: Work<M>): Operation<Obtained<M> | Miss> {
   }
 }
 
-/**
- * Reads an entry; every fault is a miss.
- *
- * @param copy The code, if the entry must be a copy of it: then it is not read back.
- */
-function* read<M>(work: Work<M>, copy?: Bytes): Operation<Bytes | Miss> {
+/** Reads an entry; every fault is a miss. */
+function* read<M, T = never>(work: Work<M>, options: ReadOptions<T>): Operation<Bytes | T | Miss> {
   const { address, context: { report }, storage: { disk } } = work;
   let found;
   try {
-    found = yield* disk.read(address, { copy });
+    found = yield* disk.read(address, options);
   } catch (error) {
     if (error instanceof CannotWait) return missed(error.message, HELD);
     if (!(error instanceof CacheError)) throw error;

@@ -34,15 +34,20 @@ export class MemoryFiles implements Files {
     return `1-${this.#names++}`;
   }
 
-  read: Files["read"] = (path, headLength, check) => {
+  withFile: Files["withFile"] = (path, use) => {
     const { modified } = this;
     const file = (path: string) => this.#file(path);
-    return compose("read", function* () {
+    return compose("withFile", function* () {
       const bytes = file(path);
-      const modifiedMs = modified.get(path) ?? 0;
-      const head = bytes.slice(0, headLength);
-      const length = yield* check(head, { size: bytes.length, exposure: () => undefined });
-      return { head, body: bytes.slice(headLength, headLength + length), size: bytes.length, modifiedMs };
+      return yield* use({
+        size: bytes.length,
+        modifiedMs: modified.get(path) ?? 0,
+        *read(offset, length) {
+          return bytes.slice(offset, offset + length);
+        },
+        at: (use) => use(undefined),
+        exposure: () => undefined,
+      });
     });
   };
 

@@ -145,7 +145,7 @@ export function onlyEntry(directory: string): string {
 
 /** Payload of an entry: what follows the header. */
 export function payloadOf(path: string): Uint8Array {
-  return new Uint8Array(readFileSync(path).subarray(168));
+  return new Uint8Array(readFileSync(path).subarray(0, -168));
 }
 
 /** Commands that run a script, by runtime name; only this runtime's where the tests were not started by the task. */

@@ -105,7 +105,7 @@ const sha256 = (data: Uint8Array) => new Uint8Array(createHash("sha256").update(
 
 /** What somebody can make who knows all but the secret: all digests are right. */
 function forged(entry: Uint8Array<ArrayBuffer>, payload: Uint8Array, mac: Uint8Array): Uint8Array<ArrayBuffer> {
-  const header = decodeHeader(entry.slice(0, HEADER_BYTES), entry.length);
+  const header = decodeHeader(entry.slice(-HEADER_BYTES), entry.length);
   assert(typeof header !== "string");
   const sealed = encodeHeader({
     ...header,
@@ -113,7 +113,7 @@ function forged(entry: Uint8Array<ArrayBuffer>, payload: Uint8Array, mac: Uint8A
     payloadSha256: sha256(payload),
     isSigned: true,
   });
-  return Uint8Array.of(...sealed, ...sha256(sealed), ...mac, ...payload);
+  return Uint8Array.of(...payload, ...mac, ...sealed, ...sha256(sealed));
 }
 
 bothWays(
@@ -129,8 +129,8 @@ bothWays(
       await lookUp(resolve, directory, secret);
       const path = onlyEntry(directory);
       const entry = new Uint8Array(readFileSync(path));
-      const oldMac = entry.subarray(HEADER_BYTES, HEADER_BYTES + MAC_BYTES);
-      for (const mac of [oldMac, new Uint8Array(MAC_BYTES), sha256(entry.subarray(0, HEADER_BYTES))]) {
+      const oldMac = entry.subarray(-HEADER_BYTES - MAC_BYTES, -HEADER_BYTES);
+      for (const mac of [oldMac, new Uint8Array(MAC_BYTES), sha256(entry.subarray(-HEADER_BYTES))]) {
         writeFileSync(path, forged(entry, bytes("artifact of evil"), mac));
         assertStrictEquals(
           await lookUp(resolve, directory, undefined, hitsOnly(engine) as TextEngine).catch(() => "evil"),
@@ -151,10 +151,11 @@ bothWays("a large payload under a secret is never trusted for its XXH3", (resolv
     const cache = new ModuleCache<TextModule>({ engine: large, directory, secret, onWarning: () => {} });
     await resolve(cache, bytes("hello"));
     const entry = readFileSync(onlyEntry(directory));
-    assertEquals(entry.subarray(120, SEALED_BYTES), entry.subarray(120, SEALED_BYTES).fill(0));
+    const xxh3 = entry.subarray(120 - HEADER_BYTES, SEALED_BYTES - HEADER_BYTES);
+    assertEquals([...xxh3], [...new Uint8Array(16)]);
     cache.clearMemory();
     assertStrictEquals((await resolve(cache, bytes("hello"))).from, "disk");
-    entry[entry.length - 1]! ^= 1;
+    entry[size - 1]! ^= 1;
     writeFileSync(onlyEntry(directory), entry);
     cache.clearMemory();
     assertStrictEquals((await resolve(cache, bytes("hello"))).from, "recompiled");

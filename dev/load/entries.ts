@@ -1,7 +1,7 @@
 // What is in a directory, looked at from outside: files by kind, and whether each entry is what was written. Uses the
 // format of the library, but neither its reads nor its checks.
 
-import { decodeHeader, FORMAT_VERSION, HEADER_BYTES, SEALED_BYTES, sealOf } from "../../src/disk/entry.ts";
+import { decodeHeader, HEADER_BYTES, SEALED_BYTES, sealOf } from "../../src/disk/entry.ts";
 import { ENTRY_NAME, FOLDER_NAME, keyMaterial, PREFIX_NAME, toHex } from "../../src/disk/key.ts";
 
 /** A file that was there. */
@@ -16,7 +16,7 @@ export interface Stored {
 
 /** Path of all that this version of the cache keeps in a directory. */
 export function rootOf(directory: string): string {
-  return `${directory}/v${FORMAT_VERSION}`;
+  return `${directory}/v1`;
 }
 
 /** Files that are being written, or were when their writer died. */
@@ -71,13 +71,14 @@ export async function damageIn(directory: string): Promise<string[]> {
 
 async function damageOf({ path }: Stored): Promise<string | undefined> {
   const bytes = await Deno.readFile(path);
-  const header = decodeHeader(bytes.slice(0, HEADER_BYTES), bytes.length);
+  const head = bytes.slice(-HEADER_BYTES);
+  const header = decodeHeader(head, bytes.length);
   if (typeof header === "string") return `${path}: ${header}`;
   const { codeDigest, engineDigest, payloadSha256 } = header;
   const key = toHex(await sha256(keyMaterial(codeDigest, engineDigest)));
   const digests = {
-    header: [await sha256(bytes.slice(0, SEALED_BYTES)), sealOf(bytes)],
-    payload: [await sha256(bytes.slice(HEADER_BYTES)), payloadSha256],
+    header: [await sha256(head.slice(0, SEALED_BYTES)), sealOf(head)],
+    payload: [await sha256(bytes.slice(0, header.payloadLength)), payloadSha256],
   };
   for (const [name, [actual, written]] of Object.entries(digests)) {
     if (toHex(actual!) !== toHex(written!)) return `${path}: its ${name} is not what was written`;

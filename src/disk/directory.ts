@@ -1,7 +1,6 @@
 // The cache's directory: what may be read and written in it, and how files are put there. Knows no entries.
 
 import { type Effect, immediate, type Operation, perform } from "../effect.ts";
-import { FORMAT_VERSION } from "./entry.ts";
 import { CacheError, ioFault, isMissing, systemCode } from "../errors.ts";
 import { toUtf8 } from "../platform/globals.ts";
 import type { Files } from "../platform/platform.ts";
@@ -61,7 +60,7 @@ export class Directory {
 
   /** Folder of everything that this format version owns. */
   get root(): string {
-    return `${this.#path}/v${FORMAT_VERSION}`;
+    return `${this.#path}/v1`;
   }
 
   get #lockFolder(): string {

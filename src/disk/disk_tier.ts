@@ -28,11 +28,15 @@ export interface DiskTierParts {
 }
 
 /** Options of reading an entry. */
-export interface ReadOptions {
+export interface ReadOptions<T> {
   /** The code, if the payload must be this code: then only the header is read. */
   readonly copy?: Bytes;
   /** The payload must be the code itself. */
   readonly isCode?: boolean;
+  /**
+   * Takes the payload from a file that begins with it, if there is a path that leads to the very file that was checked.
+   */
+  readonly map?: (path: string) => Operation<T>;
 }
 
 /** Entries in a directory. */
@@ -49,36 +53,32 @@ export class DiskTier {
    *
    * @param address Address of the entry.
    * @param options What the payload must be.
-   * @returns The payload; a fault that says what is wrong with the entry; or `undefined` if there is none.
+   * @returns The payload, or what `map` returned; a fault that says what is wrong with the entry; or `undefined` if there
+   * is none.
    * @throws {CacheError} `IO` when an entry may be there but cannot be read; `UNTRUSTED` when others could have made it.
    * @throws {CannotWait} In a synchronous run that would have to check an HMAC by a `CryptoKey`.
    */
-  *read(address: Address, { copy, isCode = false }: ReadOptions = {}): Operation<Bytes | CacheError | undefined> {
+  *read<T = never>(
+    address: Address,
+    { copy, isCode = false, map }: ReadOptions<T> = {},
+  ): Operation<Bytes | CacheError | T | undefined> {
     const path = this.#pathOf(address);
-    const { files, secret } = this.#parts;
-    const headLength = HEADER_BYTES + (secret ? MAC_BYTES : 0);
-    let header!: Header;
-    const check = function* (this: DiskTier, head: Bytes, file: OpenFile): Operation<number> {
-      header = yield* this.#checkHead(path, head, file, address);
+    const use = function* (this: DiskTier, file: OpenFile) {
+      const header = yield* this.#checkHead(path, file, address);
       if (copy || isCode) checkCode(path, header);
-      return copy ? 0 : this.#bodyLength(path, header);
+      const payload = copy ?? (yield* this.#payload(path, file, header, isCode));
+      const taken = map ? yield* file.at((link) => mapped(payload, map, link)) : payload;
+      return { taken, modifiedMs: file.modifiedMs };
     };
-    let parts;
+    let found;
     try {
-      parts = yield* perform(files.read(path, headLength, check.bind(this)));
+      found = yield* perform(this.#parts.files.withFile(path, use.bind(this)));
     } catch (error) {
       if (isMissing(error)) return undefined;
       return this.#unreadable(path, error);
     }
-    if (copy === undefined) {
-      // The payload follows an HMAC that cannot be checked here.
-      const payload = header.isSigned && !secret ? parts.body.slice(MAC_BYTES) : parts.body;
-      const wrong = yield* this.#payloadFault(header, payload, isCode);
-      if (wrong) return corrupt(path, wrong);
-      copy = payload;
-    }
-    yield* this.#noteUse(path, parts.modifiedMs);
-    return copy;
+    yield* this.#noteUse(path, found.modifiedMs);
+    return found.taken;
   }
 
   /**
@@ -110,7 +110,7 @@ export class DiskTier {
       isSigned: secret !== undefined,
     });
     const size = head.length + payload.length;
-    return yield* limits.writeWithin(size, () => writing(path, directory.replace(path, [head, payload])));
+    return yield* limits.writeWithin(size, () => writing(path, directory.replace(path, [payload, head])));
   }
 
   /** Removes an entry. Returns whether it was there. */
@@ -144,25 +144,21 @@ export class DiskTier {
   }
 
   /** Checks everything that can be checked without the payload. */
-  *#checkHead(path: string, head: Bytes, file: OpenFile, address: Address): Operation<Header> {
-    const exposure = this.#parts.isNative ? file.exposure() : undefined;
+  *#checkHead(path: string, file: OpenFile, address: Address): Operation<Header> {
+    const { isNative, secret } = this.#parts;
+    const exposure = isNative ? file.exposure() : undefined;
     if (exposure) throw untrusted(path, exposure);
+    const length = HEADER_BYTES + (secret ? MAC_BYTES : 0);
+    const end = yield* file.read(Math.max(0, file.size - length), length);
+    const head = end.slice(-HEADER_BYTES);
     const header = decodeHeader(head, file.size);
     if (typeof header === "string") throw corrupt(path, header);
-    const wrong = yield* this.#headerFault(header, head, address);
+    const wrong = yield* this.#headerFault(header, head, end.subarray(0, MAC_BYTES), address);
     if (wrong) throw corrupt(path, wrong);
     return header;
   }
 
-  /** Bytes that follow the head; the limits say how many can have been written. */
-  #bodyLength(path: string, { isSigned, payloadLength }: Header): number {
-    const { limits: { maxBytes }, secret } = this.#parts;
-    const macLength = isSigned ? MAC_BYTES : 0;
-    if (HEADER_BYTES + macLength + payloadLength > maxBytes) throw corrupt(path, "it is larger than maxDiskBytes");
-    return secret ? payloadLength : macLength + payloadLength;
-  }
-
-  *#headerFault(header: Header, head: Bytes, address: Address): Operation<string | undefined> {
+  *#headerFault(header: Header, head: Bytes, mac: Bytes, address: Address): Operation<string | undefined> {
     const { platform, secret } = this.#parts;
     const seal = yield* perform(platform.sha256(head.slice(0, SEALED_BYTES)));
     if (!timingSafeEqual(seal, sealOf(head))) return "its header is damaged";
@@ -170,8 +166,18 @@ export class DiskTier {
     if (!timingSafeEqual(header.engineDigest, address.engineDigest)) return "it belongs to another engine";
     if (!secret) return undefined;
     if (!header.isSigned) return "it is not signed";
-    const mac = yield* perform(platform.hmacSha256(secret, head.slice(0, HEADER_BYTES)));
-    if (!timingSafeEqual(mac, head.subarray(HEADER_BYTES))) return "it was signed with another secret";
+    const right = yield* perform(platform.hmacSha256(secret, head));
+    if (!timingSafeEqual(right, mac)) return "it was signed with another secret";
+  }
+
+  /** Reads and checks the payload; the limits say how long it can have been written. */
+  *#payload(path: string, file: OpenFile, header: Header, isCode: boolean): Operation<Bytes> {
+    const { payloadLength } = header;
+    if (file.size > this.#parts.limits.maxBytes) throw corrupt(path, "it is larger than maxDiskBytes");
+    const payload = yield* file.read(0, payloadLength);
+    const wrong = yield* this.#payloadFault(header, payload, isCode);
+    if (wrong) throw corrupt(path, wrong);
+    return payload;
   }
 
   /** @param mustHash Whether the faster checksum is not enough: whoever forged the entry could have made it match. */
@@ -188,7 +194,7 @@ export class DiskTier {
     const sealed = encodeHeader(header);
     const seal = yield* perform(platform.sha256(sealed));
     const head = join(sealed, seal);
-    return secret ? join(head, yield* perform(platform.hmacSha256(secret, head))) : head;
+    return secret ? join(yield* perform(platform.hmacSha256(secret, head)), head) : head;
   }
 
   /** Records the use, to the hour, as the file's time: the least recently used entries are removed first. */
@@ -224,6 +230,17 @@ export class DiskTier {
 }
 
 const DAMAGED = "its payload is damaged";
+
+/** Has a payload mapped that was checked; its own bytes are then given back at once. */
+function* mapped<T>(
+  payload: Bytes,
+  map: (path: string) => Operation<T>,
+  path: string | undefined,
+): Operation<Bytes | T> {
+  if (path === undefined) return payload;
+  payload.buffer.transfer(0);
+  return yield* map(path);
+}
 
 /** Checks that the payload of an entry is its code. */
 function checkCode(path: string, { codeDigest, payloadSha256 }: Header): void {

@@ -1,21 +1,20 @@
-// On-disk format of an entry, version 1. Pure: bytes to header and back.
+// On-disk format of an entry, version 2: the payload, so that engines can map the file; in a signed entry HMAC-SHA-256
+// of what follows, 32 bytes; the header. Pure: bytes to header and back. Offsets in the header, which ends the file:
 //
 //   0  magic, 8 bytes             24  SHA-256 of the code             120  XXH3-128 of the payload, or zeros
 //   8  format version, u32        56  SHA-256 of the engine's id      136  SHA-256 of the bytes before it, the seal
-//  12  flags, u32                 88  SHA-256 of the payload          168  payload, to the end of the file
+//  12  flags, u32                 88  SHA-256 of the payload          168  end
 //  16  payload length, u64
 //
-// In a signed entry, 32 bytes come between seal and payload: HMAC-SHA-256 of the header with its seal.
-//
 // Numbers are little-endian. Seal and HMAC cover the header and, through the digests in it, the payload: a header can
-// be trusted without reading what follows. The payload is checked by whichever of its two digests costs less; under an
+// be trusted without reading the rest. The payload is checked by whichever of its two digests costs less; under an
 // HMAC by SHA-256 alone, because XXH3 finds damage, not malice.
 
 import { toUtf8 } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
 
-/** Version of the format; part of every key and of the directory's layout. */
-export const FORMAT_VERSION = 1;
+/** Version of the format; part of every key. */
+export const FORMAT_VERSION = 2;
 
 /** Length of a header, bytes. */
 export const HEADER_BYTES = 168;
@@ -64,13 +63,13 @@ export function encodeHeader(header: Header): Bytes {
 /**
  * Decodes a header without trusting it: the caller checks the seal.
  *
- * @param bytes Start of the file.
+ * @param bytes End of the file.
  * @param size Length of the file, bytes.
  * @returns The header, or a text that says what is wrong with it.
  */
 export function decodeHeader(bytes: Bytes, size: number): Header | string {
   if (bytes.length < HEADER_BYTES) return "it is shorter than a header";
-  if (MAGIC.some((byte, i) => bytes[i] !== byte)) return "it does not start as an entry does";
+  if (MAGIC.some((byte, i) => bytes[i] !== byte)) return "it does not end as an entry does";
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   if (view.getUint32(8, true) !== FORMAT_VERSION) return "its format version is another";
   const flags = view.getUint32(12, true);

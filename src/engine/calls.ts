@@ -20,8 +20,9 @@ export function checkEngine(engine: unknown): void {
   if (given.thorough !== undefined && given.thorough.id !== given.id) {
     throw new TypeError(`Cannot use engine "${given.id}": its thorough must be an engine of the same id`);
   }
-  for (const member of ["compile", "serialize", "deserialize"] as const) {
-    if (typeof given[member] !== "function") {
+  for (const member of ["compile", "serialize", "deserialize", "deserializeFile"] as const) {
+    const isOptional = member === "deserializeFile" && given[member] === undefined;
+    if (!isOptional && typeof given[member] !== "function") {
       throw new TypeError(`Cannot use engine "${given.id}": it has no ${member}`);
     }
     const sync = given[`${member}Sync`];
@@ -64,6 +65,14 @@ export function deserializing<M>(
   ...given: Parameters<Engine<M>["deserialize"]>
 ): Effect<M | undefined> {
   return calling(engine, "deserialize", given);
+}
+
+/** Deserializes from a file, if the engine can. */
+export function deserializingFile<M>(
+  engine: Engine<M>,
+  ...given: Parameters<Required<Engine<M>>["deserializeFile"]>
+): Effect<M | undefined> {
+  return calling(engine, "deserializeFile", given);
 }
 
 type Members<T> = Readonly<Record<string, ((...given: readonly unknown[]) => T) | undefined>>;

@@ -112,6 +112,28 @@ export interface Engine<M = WebAssembly.Module> {
   ): M | undefined;
 
   /**
+   * Reads a module back from a file that begins with its artifact, so that it can be mapped instead of read. Used where
+   * the system has a path to the very file whose checksum has been verified; otherwise {@linkcode Engine.deserialize} is.
+   *
+   * @param path Path of the file, valid during the call. It is never changed, but may be removed.
+   * @param code As for `deserialize`.
+   * @param place As for `deserialize`.
+   * @returns As `deserialize`.
+   */
+  deserializeFile?(
+    path: string,
+    code: Uint8Array<ArrayBuffer> | undefined,
+    place?: EntryPlace,
+  ): M | undefined | Promise<M | undefined>;
+
+  /** Synchronous {@linkcode Engine.deserializeFile}. */
+  deserializeFileSync?(
+    path: string,
+    code: Uint8Array<ArrayBuffer> | undefined,
+    place?: EntryPlace,
+  ): M | undefined;
+
+  /**
    * The engine that `warm` uses, with the same id: it makes the best artifacts it can, however long that takes, and
    * rejects lesser ones.
    *

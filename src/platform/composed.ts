@@ -3,7 +3,7 @@
 
 import { compose, type Effect, forEach, immediate, limiter, map, type Operation, perform } from "../effect.ts";
 import { systemCode } from "../errors.ts";
-import type { Bytes, FileInfo, Files, Lock } from "./platform.ts";
+import type { Bytes, FileInfo, Files, Lock, OpenFile } from "./platform.ts";
 import { exposureOf, locate, type Owned, type TrustCalls } from "./trust.ts";
 
 /** The system's information about a file. */
@@ -24,8 +24,10 @@ export interface Handle {
   readonly close: Effect<void>;
   /** Sets permission bits. */
   chmod(mode: number): Effect<void>;
-  /** Reads on into a buffer. Returns the number of bytes read, 0 or less at the end. */
-  read(into: Bytes): Effect<number>;
+  /** Reads into a buffer from an offset. Returns the number of bytes read, 0 or less at the end. */
+  read(into: Bytes, offset: number): Effect<number>;
+  /** A path that leads to the open file until it is released; `undefined` if the system has none. */
+  link(): { readonly path: string; release(): void } | undefined;
   /** Writes on. Returns the number of bytes written. */
   write(bytes: Uint8Array): Effect<number>;
 }
@@ -59,7 +61,7 @@ export function composed(
   calls: Calls,
 ): Pick<
   Files,
-  "read" | "create" | "makeDirectory" | "list" | "listFiles" | "identify" | "exposure" | "locate" | "tryLock"
+  "withFile" | "create" | "makeDirectory" | "list" | "listFiles" | "identify" | "exposure" | "locate" | "tryLock"
 > {
   const enter = limiter(MAX_OPEN_FILES);
   // Only one synchronous run is under way at a time.
@@ -74,14 +76,13 @@ export function composed(
         yield* writeParts(handle, parts);
       }));
   return {
-    read: (path, headLength, check) =>
-      limited("read", () =>
+    withFile: (path, use) =>
+      limited("withFile", () =>
         using(calls.open(path), function* (handle) {
           const stat = checkRegular(yield* perform(handle.stat));
           const { modifiedMs, size } = stat;
-          const head = yield* fill(handle, headLength);
-          const length = yield* check(head, { size, exposure: () => exposureOf(stat, calls) });
-          return { head, body: yield* fill(handle, length), size, modifiedMs };
+          const read = (offset: number, length: number) => fill(handle, offset, length);
+          return yield* use({ size, modifiedMs, read, at: linked(handle), exposure: () => exposureOf(stat, calls) });
         })),
     create,
     makeDirectory: (path, below) => compose("makeDirectory", () => makeTree(calls, path, below)),
@@ -116,11 +117,22 @@ export function checkRegular(stat: FileStat): FileStat {
   throw stat.isDirectory ? fault("EISDIR", "it is a directory") : fault("ENXIO", "it is not a file");
 }
 
-function* fill(handle: Handle, length: number): Operation<Bytes> {
+function linked(handle: Handle): OpenFile["at"] {
+  return function* (use) {
+    const link = handle.link();
+    try {
+      return yield* use(link?.path);
+    } finally {
+      link?.release();
+    }
+  };
+}
+
+function* fill(handle: Handle, offset: number, length: number): Operation<Bytes> {
   const bytes = allocate(length);
   let filled = 0;
   while (filled < length) {
-    const count = yield* perform(handle.read(callPart(bytes, filled)));
+    const count = yield* perform(handle.read(callPart(bytes, filled), offset + filled));
     if (count <= 0) return bytes.slice(0, filled);
     filled += count;
   }

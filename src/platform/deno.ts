@@ -6,6 +6,7 @@ import type { Bytes, Files, Lock, Platform } from "./platform.ts";
 import { nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
 import { pathOf } from "./file_url.ts";
 import { checkRegular, composed, type FileStat, type Handle } from "./composed.ts";
+import { linkTo } from "./deno_link.ts";
 
 /** The platform of Deno. */
 export function denoPlatform(): Platform {
@@ -177,7 +178,11 @@ function handle(file: Deno.FsFile, path: string, info?: Deno.FileInfo): Handle {
     stat: immediate("stat", () => statOf(info ?? infoOf(file, path))),
     // There is no call for an open file. Made only if the umask took away what the owner needs.
     chmod: (mode) => chmod(path, mode),
-    read: (into) => both("read", () => file.readSync(into) ?? 0, async () => await file.read(into) ?? 0),
+    read: (into, offset) => {
+      const seek = () => file.seekSync(offset, Deno.SeekMode.Start);
+      return both("read", () => (seek(), file.readSync(into) ?? 0), async () => (seek(), await file.read(into) ?? 0));
+    },
+    link: () => linkTo(path, info ?? infoOf(file, path)),
     write: (bytes) => {
       const isWhole = (count: number) => count === 0 || count === bytes.length ? count : writtenInPart();
       return map(both("write", () => file.writeSync(bytes), () => file.write(bytes)), isWhole);

@@ -113,13 +113,12 @@ function open(path: string, flags: number): Effect<Handle> {
 }
 
 function handle(descriptor: number): Handle {
-  let at = 0;
-  const advance = (count: number) => (at += count, count);
   return {
     stat: map(call<NodeFs.Stats>("fstat", descriptor), statOf),
     chmod: (mode) => call("fchmod", descriptor, mode),
-    read: (into) => map(call<number>("read", descriptor, into, 0, into.length, at), advance),
+    read: (into, offset) => call("read", descriptor, into, 0, into.length, offset),
     write: (bytes) => call("write", descriptor, bytes, 0, bytes.length, null),
+    link: () => nodeProcess().platform === "linux" ? { path: `/proc/self/fd/${descriptor}`, release() {} } : undefined,
     close: call("close", descriptor),
   };
 }

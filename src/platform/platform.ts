@@ -43,10 +43,20 @@ export interface Hasher {
   digest(whole: Bytes): Bytes | Promise<Bytes>;
 }
 
-/** An open file, as the system describes it: a rename does not change it. */
+/** An open file: a rename does not change it. */
 export interface OpenFile {
   /** Its length, bytes. */
   readonly size: number;
+  /** When it was changed or last touched, ms since 1970. */
+  readonly modifiedMs: number;
+  /** Reads bytes; fewer if the file ends. If there is not enough memory, fails with EFBIG. */
+  read(offset: number, length: number): Operation<Bytes>;
+  /**
+   * Runs a step with a path that leads to this very file, whatever happens to its name.
+   *
+   * @param use Gets `undefined` if the system has no such path.
+   */
+  at<T>(use: (path: string | undefined) => Operation<T>): Operation<T>;
   /** Who else, besides this user and the superuser, can change it; `undefined` if nobody can. */
   exposure(): string | undefined;
 }
@@ -57,18 +67,6 @@ export interface Location {
   readonly path: string;
   /** Who else, besides this user and the superuser, could redirect a link on the way to it; absent if nobody can. */
   readonly exposure?: string;
-}
-
-/** Start of a file, and as much of the rest as was asked for. */
-export interface FileParts {
-  /** The first bytes; fewer if the file is shorter. */
-  readonly head: Bytes;
-  /** What follows the head; shorter than requested if the file ends. */
-  readonly body: Bytes;
-  /** Length of the file, bytes. */
-  readonly size: number;
-  /** When the file was changed or last touched, ms since 1970. */
-  readonly modifiedMs: number;
 }
 
 /** A regular file in a directory. */
@@ -112,14 +110,8 @@ export interface Files {
   mayAccess(path: string, act: "read" | "write"): boolean;
   /** A file name that no other process or call chooses. */
   temporaryName(): string;
-  /**
-   * Reads a regular file through one descriptor, so that a rename in between cannot mix two files.
-   *
-   * @param headLength How many bytes the head has.
-   * @param check Decides from head and file how many bytes of the rest to read; memory is allocated only then. If there
-   * is not enough, the read fails with EFBIG.
-   */
-  read(path: string, headLength: number, check: (head: Bytes, file: OpenFile) => Operation<number>): Effect<FileParts>;
+  /** Runs a step with a regular file, open for reading. */
+  withFile<T>(path: string, use: (file: OpenFile) => Operation<T>): Effect<T>;
   /** Creates a file that must not exist yet, with the parts one after another. */
   create(path: string, parts: readonly Uint8Array[]): Effect<void>;
   /** Renames a file, over an existing one if there is one. */

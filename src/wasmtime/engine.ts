@@ -119,6 +119,7 @@ function create(options: WasmtimeOptions = {}): NativeEngine {
     compile: (code) => space.compile(code),
     serialize: (module) => space.serialize(module),
     deserialize: (artifact, code) => taken(space, code, (compiler) => compiler.deserialize(artifact)),
+    deserializeFile: (path, code) => taken(space, code, (compiler) => compiler.deserializeFile(path)),
     instantiate: (module, imports, limits = {}) => space.instantiate(module, imports, limits),
     Memory,
     Table,

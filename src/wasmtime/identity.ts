@@ -38,11 +38,7 @@ export function identityOf(library: string, settings: Settings): string {
 
 function buildOf(library: string): string {
   const { files, sha256 } = detectPlatform();
-  // deno-lint-ignore require-yield -- nothing more is read
-  const none = function* () {
-    return 0;
-  };
-  const { head } = files!.read(library, HEAD_BYTES, none).sync();
+  const head = files!.withFile(library, (file) => file.read(0, HEAD_BYTES)).sync();
   return buildIdIn(head) ?? `sha256:${hex(sha256(files!.readWhole(library).sync()).sync())}`;
 }
 

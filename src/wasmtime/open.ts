@@ -10,7 +10,7 @@ import type { Settings } from "./settings.ts";
 const MAJOR = "50";
 
 /** Where an artifact has the version of the library that made it: before the name of the machine. */
-const VERSION = /(\d+)[\x00-\x40](x86_64|aarch64)-/;
+const VERSION = /(\d+)[^\d](x86_64|aarch64)-/;
 
 /** How far into an artifact that is. */
 const VERSION_WITHIN_BYTES = 4096;

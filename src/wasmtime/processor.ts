@@ -18,11 +18,7 @@ function cpuInfo(): string {
   const path = "/proc/cpuinfo";
   if (!files?.mayAccess(path, "read")) return "";
   try {
-    // deno-lint-ignore require-yield -- nothing more is read
-    const none = function* () {
-      return 0;
-    };
-    return fromUtf8(files.read(path, HEAD_BYTES, none).sync().head);
+    return fromUtf8(files.withFile(path, (file) => file.read(0, HEAD_BYTES)).sync());
   } catch {
     // Whatever the reason, they are unknown.
     return "";

@@ -1,9 +1,10 @@
 // What every platform with files must do. Its adapters call this with a platform and a directory of their own.
 
 import { assert, assertEquals, assertNotEquals, assertStrictEquals } from "@std/assert";
+import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { type Effect, perform, runAsync, runSync } from "../../src/effect.ts";
+import { type Effect, type Operation, perform, runAsync, runSync } from "../../src/effect.ts";
 import { systemCode } from "../../src/errors.ts";
 import type { Files, Platform } from "../../src/platform/platform.ts";
 import { bytes, text } from "../_tools.ts";
@@ -18,13 +19,8 @@ export interface Subject {
 
 type Take = <T>(effect: Effect<T>) => Promise<T>;
 
-/** Checks nothing, and takes so many bytes of the rest. */
-function taking(length: (head: Uint8Array, size: number) => number): Parameters<Files["read"]>[2] {
-  // deno-lint-ignore require-yield -- there is nothing to wait for
-  return function* (head, { size }) {
-    return length(head, size);
-  };
-}
+/** Nothing is done with the file. */
+function* nothing(): Operation<void> {}
 
 /** Registers the contract's tests for a platform. */
 export function platformContract(
@@ -41,8 +37,10 @@ export function platformContract(
       test(`${name} platform ${what}, ${kind}`, () =>
         withSubject(({ platform, directory }) => body(platform.files!, directory, platform)));
     const readAll = async (files: Files, path: string) => {
-      const { head, body } = await take(files.read(path, 4, taking((_head, size) => Math.max(0, size - 4))));
-      return text(head) + text(body);
+      const parts = await take(files.withFile(path, function* ({ read, size }) {
+        return [yield* read(0, 4), yield* read(4, Math.max(0, size - 4))];
+      }));
+      return parts.map(text).join("");
     };
     const codeOf = async (effect: Effect<unknown>) => {
       try {
@@ -58,34 +56,46 @@ export function platformContract(
       assertStrictEquals(await readAll(files, `${directory}/a`), "headand the rest");
     });
 
-    check("gives head and size before it takes the body", async (files, directory) => {
+    check("reads from anywhere, in any order", async (files, directory) => {
       await take(files.create(`${directory}/a`, [bytes("0123456789")]));
-      const seen: unknown[] = [];
-      const { head, body } = await take(files.read(
-        `${directory}/a`,
-        4,
-        taking((head, size) => {
-          seen.push(text(head), size);
-          return 3;
-        }),
-      ));
-      assertEquals([text(head), text(body), ...seen], ["0123", "456", "0123", 10]);
+      const parts = await take(files.withFile(`${directory}/a`, function* ({ read, size }) {
+        return [
+          size,
+          text(yield* read(6, 4)),
+          text(yield* read(0, 3)),
+          text(yield* read(3, 0)),
+          text(yield* read(2, 2)),
+        ];
+      }));
+      assertEquals(parts, [10, "6789", "012", "", "23"]);
     });
 
     check("gives less where the file ends", async (files, directory) => {
       await take(files.create(`${directory}/a`, [bytes("012345")]));
-      const { head, body } = await take(files.read(`${directory}/a`, 4, taking(() => 100)));
-      assertEquals([text(head), text(body)], ["0123", "45"]);
-      await take(files.create(`${directory}/b`, [bytes("01")]));
-      assertStrictEquals(text((await take(files.read(`${directory}/b`, 4, taking(() => 0)))).head), "01");
+      const parts = await take(files.withFile(`${directory}/a`, function* ({ read }) {
+        return [text(yield* read(4, 100)), text(yield* read(6, 1)), text(yield* read(100, 1))];
+      }));
+      assertEquals(parts, ["45", "", ""]);
     });
 
     check("moves megabytes", async (files, directory) => {
       const large = new Uint8Array(5_000_001).map((_, i) => i * 7);
       await take(files.create(`${directory}/a`, [large]));
-      const { head, body } = await take(files.read(`${directory}/a`, 1, taking((_head, size) => size - 1)));
-      assertStrictEquals(head[0], large[0]);
+      const body = await take(files.withFile(`${directory}/a`, ({ read, size }) => read(1, size - 1)));
       assert(body.length === large.length - 1 && body.every((byte, i) => byte === large[i + 1]));
+    });
+
+    check("leads to the open file, whatever happens to its name", async (files, directory) => {
+      await take(files.create(`${directory}/a`, [bytes("old")]));
+      await take(files.create(`${directory}/b`, [bytes("new")]));
+      const found = await take(files.withFile(`${directory}/a`, (file) =>
+        file.at(function* (path) {
+          yield* perform(files.rename(`${directory}/b`, `${directory}/a`));
+          return path === undefined ? undefined : text(yield* perform(files.readWhole(path)));
+        })));
+      const isLinux = existsSync("/proc/self/fd") && name !== "memory";
+      assertStrictEquals(found, isLinux ? "old" : undefined);
+      assertStrictEquals(await readAll(files, `${directory}/a`), "new");
     });
 
     check("creates no file twice", async (files, directory) => {
@@ -103,7 +113,11 @@ export function platformContract(
       const { changedMs } = file!;
       assertEquals([file, others], [{ name: "a", size: 4, modifiedMs: 1_600_000_000_000, changedMs }, []]);
       assert(changedMs >= file!.modifiedMs);
-      assertStrictEquals((await take(files.read(`${directory}/a`, 4, taking(() => 0)))).modifiedMs, 1_600_000_000_000);
+      // deno-lint-ignore require-yield -- there is nothing to wait for
+      const modifiedMs = await take(files.withFile(`${directory}/a`, function* (file) {
+        return file.modifiedMs;
+      }));
+      assertStrictEquals(modifiedMs, 1_600_000_000_000);
       assertStrictEquals(await codeOf(files.touch(`${directory}/none`, 0)), "ENOENT");
       assertStrictEquals(await codeOf(files.listFiles(`${directory}/none`, /./)), "ENOENT");
       assertStrictEquals(await codeOf(files.listFiles(`${directory}/a`, /./)), "ENOTDIR");
@@ -156,12 +170,12 @@ export function platformContract(
     check("names its errors", async (files, directory) => {
       await take(files.create(`${directory}/file`, []));
       const missing = `${directory}/none/at/all`;
-      assertStrictEquals(await codeOf(files.read(missing, 1, taking(() => 0))), "ENOENT");
+      assertStrictEquals(await codeOf(files.withFile(missing, nothing)), "ENOENT");
       assertStrictEquals(await codeOf(files.create(missing, [])), "ENOENT");
       assertStrictEquals(await codeOf(files.rename(`${directory}/none`, `${directory}/x`)), "ENOENT");
       assertStrictEquals(await codeOf(files.remove(missing)), "ENOENT");
       assertStrictEquals(await codeOf(files.list(missing)), "ENOENT");
-      assertStrictEquals(await codeOf(files.read(directory, 1, taking(() => 0))), "EISDIR");
+      assertStrictEquals(await codeOf(files.withFile(directory, nothing)), "EISDIR");
       assertStrictEquals(await codeOf(files.list(`${directory}/file`)), "ENOTDIR");
       assertStrictEquals(await codeOf(files.makeDirectory(`${directory}/file/below`)), "ENOTDIR");
     });
