@@ -2,7 +2,7 @@
 // them by pip; keeps them in .cache/wasmtime. Runs on every runtime, for the tests use it.
 
 import { spawnSync } from "node:child_process";
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -90,7 +90,7 @@ export function unpackWheel(wheel: Wheel): string {
   const target = join(FOLDER, wheel.name);
   if (existsSync(target)) return target;
   mkdirSync(FOLDER, { recursive: true });
-  const work = mkdtempSync(join(FOLDER, `.${randomUUID()}-`));
+  const work = mkdtempSync(join(FOLDER, `.${wheel.name}-`));
   try {
     python(["-m", "zipfile", "-e", download(wheel, work), join(work, "unpacked")]);
     publish(join(work, "unpacked"), target);

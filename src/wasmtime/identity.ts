@@ -19,8 +19,8 @@ const builds = new Map<string, string>();
  * Names everything that decides what code is made: the library's build, the machine, every setting. Wasmtime itself
  * refuses code for features that the processor lacks, but accepts that of another patch release and other settings.
  *
- * Reads one page of the library. One that is no ELF image, or has no build id, is read as a whole, once (30 MB: some
- * 50 ms).
+ * Reads one page of the library. One that is no ELF image, or has no build id, is read as a whole, once (27 MB:
+ * 47 to 72 ms).
  *
  * @param library Path of the library, without links.
  * @throws The runtime's own error, if the library or the processor's features cannot be read: `whyNotHere` says so first.

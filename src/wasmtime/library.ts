@@ -173,11 +173,16 @@ function bases(): string[] {
   const files = [main, import.meta.url as string | undefined].map(localPath).filter((path) => path !== undefined);
   // A package manager may have linked the file from elsewhere.
   const real = files.flatMap((path) => [path, realPath(path) ?? path]);
-  return [(deno ?? builtinProcess()).cwd(), ...real.map((path) => path.replace(/[\\/][^\\/]*$/, ""))];
+  return [...workingFolder(), ...real.map((path) => path.replace(/[\\/][^\\/]*$/, ""))];
 }
 
-function builtinProcess(): { cwd(): string } {
-  return nodeProcess() as unknown as { cwd(): string };
+function workingFolder(): string[] {
+  try {
+    return [(deno ?? nodeProcess() as unknown as { cwd(): string }).cwd()];
+  } catch {
+    // It was removed.
+    return [];
+  }
 }
 
 function localPath(place: string | undefined): string | undefined {

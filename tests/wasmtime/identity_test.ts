@@ -39,14 +39,13 @@ function image(buildId: Uint8Array | undefined): Uint8Array {
   view.setUint16(56, 1, true);
   view.setUint32(64, 4, true);
   view.setBigUint64(72, 128n, true);
-  view.setBigUint64(96, BigInt(24 + (buildId ? 16 + buildId.length : 0)), true);
-  // Another kind of note, of a length that is padded.
-  [4, 5, 1].forEach((value, i) => view.setUint32(128 + 4 * i, value, true));
-  bytes.set([0x47, 0x4e, 0x55], 140);
+  view.setBigUint64(96, BigInt(28 + (buildId ? 16 + buildId.length : 0)), true);
+  // Another kind of note: its name of 5 bytes and its value of 6 are padded.
+  [5, 6, 1].forEach((value, i) => view.setUint32(128 + 4 * i, value, true));
   if (!buildId) return bytes;
-  [4, buildId.length, 3].forEach((value, i) => view.setUint32(152 + 4 * i, value, true));
-  bytes.set([0x47, 0x4e, 0x55], 164);
-  bytes.set(buildId, 168);
+  [4, buildId.length, 3].forEach((value, i) => view.setUint32(156 + 4 * i, value, true));
+  bytes.set([0x47, 0x4e, 0x55], 168);
+  bytes.set(buildId, 172);
   return bytes;
 }
 
@@ -70,7 +69,7 @@ test(
       const long = image(undefined);
       long[8191] = 1;
       const unending = image(Uint8Array.of(1, 2, 3, 4));
-      new DataView(unending.buffer).setUint32(156, 0xffffffff, true);
+      new DataView(unending.buffer).setUint32(160, 0xffffffff, true);
       const away = image(Uint8Array.of(1, 2, 3, 4));
       new DataView(away.buffer).setBigUint64(32, 2n ** 63n, true);
       const cases = [

@@ -63,6 +63,22 @@ test("findLibrary takes nothing else where the option or the variable names no f
     assertEquals(Object.keys(found!), ["reason"]);
   }));
 
+const removable = { skip: os === "win32" ? "a working directory cannot be removed" : false as const };
+
+test(
+  "findLibrary gives an answer where the working directory was removed",
+  removable,
+  () =>
+    inDirectory(async (directory) => {
+      mkdirSync(join(directory, "gone"));
+      const script = join(directory, "main.ts");
+      writeFileSync(script, `await import(${JSON.stringify(pathToFileURL(SCRIPT).href)});`);
+      const path = put(directory, "node_modules", name, file);
+      const { found } = await findIn(directory, "", [join(directory, "gone"), "removed"], script);
+      assertEquals(found, [{ path }, { path }]);
+    }),
+);
+
 test("findLibrary rejects an option that cannot be a path", () => {
   for (const option of [5, null, "a\0b", new URL("https://example.com/a"), "file:///a"]) {
     assertThrows(() => findLibrary(option as string), TypeError);

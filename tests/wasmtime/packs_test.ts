@@ -67,9 +67,6 @@ test("a wheel that is not the one that is known is never unpacked", onUnix, () =
   inDirectory((directory) => {
     const name = `another-${randomUUID()}`;
     const wheel = { ...WHEELS[0]!, name };
-    const work = () => readdirSync(FOLDER).filter((entry) => entry.includes(name) || entry.startsWith("."));
-    mkdirSync(FOLDER, { recursive: true });
-    const before = work();
     const python = join(directory, "python3");
     const file = `wasmtime-${VERSION}-py3-none-${wheel.platform}.whl`;
     // Instead of `pip download … --dest FOLDER …` it writes something else there; unpacking succeeds.
@@ -86,6 +83,5 @@ echo another > "$2/${file}"
     } finally {
       process.env.PATH = PATH;
     }
-    assertEquals(existsSync(join(FOLDER, name)), false);
-    assertEquals(work(), before, "nothing is left behind");
+    assertEquals(readdirSync(FOLDER).filter((entry) => entry.includes(name)), [], "nothing is left behind");
   }));
