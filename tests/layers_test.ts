@@ -41,7 +41,7 @@ test("imports have no circles, not even of types", () => {
 test("only the platforms, the engines, what starts workers, what inflates and what knows the program name a runtime", () => {
   const named = files
     .filter((path) =>
-      !/^src\/(platform\/|ffi\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|wasmtime\/(library|ticker|ticker_main|process_main)\.ts|register\/program\.ts)/
+      !/^src\/(platform\/|ffi\/|background\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|wasmtime\/(library|ticker|ticker_main|process_main)\.ts|register\/program\.ts)/
         .test(path)
     )
     .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));
@@ -70,8 +70,9 @@ test("imports go one way", () => {
     "(lookup|obtain)": `${ground}|memory/.*|disk/.*|engine/.*|context|obtain`,
     "calls/.*": `${ground}|memory/.*|engine/.*|${protocol}`,
     "load/.*": `${ground}|disk/.*|${protocol}|calls/streaming`,
-    "v8/.*": `${ground}|engine/.*|${protocol}|options|disk/key|platform/node_.*`,
-    "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*)`,
+    "background/.*": `${ground}|engine/.*|${protocol}|disk/key|platform/node_.*`,
+    "v8/.*": `${ground}|background/.*|engine/.*|platform/node_.*`,
+    "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*)|background/.*`,
     "register/.*":
       `${ground}|engine/.*|memory/.*|v8/engine|${protocol}|options|calls/streaming|platform/(detect|threads)`,
     "steps/.*": "effect|platform/globals|engine/prepared",

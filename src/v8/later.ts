@@ -1,15 +1,15 @@
-// Work in the background: remembers modules that were compiled here, and when the process ends, or has run for a while,
-// hands what V8 has optimized of them to another process, which makes entries. Keeps no module alive.
+// What is done in the background: when the process ends, or has run for a while, what V8 has optimized of the modules
+// compiled here goes to another process, which makes entries. Keeps no module alive.
 
+import { Attempt } from "../background/attempts.ts";
+import { type Kind, later as remember } from "../background/later.ts";
+import type { Target } from "../background/orders.ts";
 import type { Bytes } from "../engine/calls.ts";
 import type { EntryPlace } from "../engine/engine.ts";
-import { clock, setTimer, type Timer } from "../platform/globals.ts";
-import { nodeProcess } from "../platform/node_builtins.ts";
 import { profileOf, wholeProfile } from "./artifact.ts";
-import { Attempt, mark, tellStart, unmark } from "./attempts.ts";
 import { hasFlagsOf } from "./identity.ts";
 import { instantiate, optimize, serialize } from "./intrinsics.ts";
-import type { Order, Target } from "./order.ts";
+import type { Order } from "./order.ts";
 import { startSupervisor } from "./processes.ts";
 import { isWorth, MIN_BYTES, type Outline, outlineOf } from "./wasm.ts";
 
@@ -32,90 +32,14 @@ interface Remembered extends Omit<Cold, "module" | "place"> {
   readonly target: Target;
 }
 
-/** How long a process runs before this begins, ms: servers are killed, and never end by themselves. */
-const AFTER_MS = 10_000;
-
-/** How long this may delay the end of the process, ms; a module begun is finished. */
-const MAX_MS = 30;
-
-/** How many bytes of code are remembered at a time, where the cache may keep so much in memory. */
-const MAX_BYTES = 64 * 1024 * 1024;
-
-/** The modules of this process, by directory and key, for all engines: a process ends only once. */
-const directories = new Map<string, Map<string, Remembered>>();
-let bytes = 0;
-let timer: Timer | undefined;
-let isHooked = false;
+const kind: Kind<Order> = { start: startSupervisor };
 
 /** Remembers a module until the process ends, or has run for a while. */
-export function later({ id, grade, module, code, place }: Cold): void {
-  const { prepare, ...target } = place;
-  const { maxMemoryBytes, secret } = target.options;
-  // A `CryptoKey` cannot be passed to another process.
-  const isTellable = secret === undefined || secret instanceof Uint8Array;
-  const known = directories.get(target.root)?.get(target.key)?.code.length ?? 0;
-  const added = code.length - known;
-  const isTooMuch = bytes + added > Math.min(MAX_BYTES, maxMemoryBytes);
-  if (code.length < MIN_BYTES || isTooMuch || !isTellable) return;
-  const modules = directories.get(target.root) ?? begin(target.root, prepare);
-  if (!modules) return;
-  modules.set(target.key, { id, grade, module: new WeakRef(module), code, target });
-  bytes += added;
-  if (!isHooked) nodeProcess().on("exit", settle);
-  isHooked = true;
-  timer ??= setTimer(settle, AFTER_MS);
-  timer.unref?.();
-}
-
-/** Creates the folders during the lookup. */
-function begin(root: string, prepare: () => void): Map<string, Remembered> | undefined {
-  try {
-    prepare();
-    tellStart(root);
-  } catch {
-    return undefined;
-  }
-  const modules = new Map<string, Remembered>();
-  directories.set(root, modules);
-  return modules;
-}
-
-/** Works through the remembered modules, within the time allowed. */
-function settle(): void {
-  timer = undefined;
-  const untilMs = clock() + MAX_MS;
-  const all = [...directories];
-  directories.clear();
-  bytes = 0;
-  for (const [root, modules] of all) {
-    try {
-      settleIn(root, modules.values(), untilMs);
-    } catch {
-      // No room, or the directory is gone: a later process tries again.
-    }
-  }
-}
-
-function settleIn(root: string, modules: Iterable<Remembered>, untilMs: number): void {
-  tellStart(root);
-  if (!mark(root)) return;
-  let isStarted = false;
-  try {
-    const orders = ordersOf(modules, untilMs);
-    if (orders.length > 0) startSupervisor(orders, `${root}/tmp`);
-    isStarted = orders.length > 0;
-  } finally {
-    if (!isStarted) unmark(root);
-  }
-}
-
-function ordersOf(modules: Iterable<Remembered>, untilMs: number): Order[] {
-  const orders: Order[] = [];
-  for (const each of modules) {
-    const order = orders.length === 0 || clock() < untilMs ? orderOf(each) : undefined;
-    if (order) orders.push(order);
-  }
-  return orders;
+export function later({ code, module, place, ...cold }: Cold): void {
+  if (code.length < MIN_BYTES) return;
+  const held = new WeakRef(module);
+  const order = (target: Target) => orderOf({ ...cold, code, module: held, target });
+  remember({ place, bytes: code.length, kind, order });
 }
 
 /**

@@ -3,10 +3,11 @@
 
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import type { Bytes } from "../engine/calls.ts";
+import { checkFolder, ordersIn } from "../background/orders.ts";
 import { withFlagsOf } from "./artifact.ts";
 import { identity } from "./identity.ts";
 import { deserialize, serialize } from "./intrinsics.ts";
-import { checkFolder, EXITS, type Order, ordersIn, type Role } from "./order.ts";
+import { EXITS, type Order, type Role } from "./order.ts";
 import { PROBE, probeArtifact, works } from "./proof.ts";
 
 /** Most processor time for an artifact that nobody waits for, ms, and how often to check. */
@@ -23,7 +24,7 @@ const roles: Record<Role, (orders: Order[]) => void | Promise<void>> = {
   full: ([order]) => give(serialize(new WebAssembly.Module(order!.code))),
   optimize: ([order]) => optimizeProfiled(order!, name!),
   verify: ([order]) => verify(order!),
-  supervise: async (orders) => (await import("./maker.ts")).supervise(orders),
+  supervise: async (orders) => (await import("./maker.ts")).make(orders),
 };
 // An error ends the process, which is the answer.
 void roles[role](ordersIn(new Uint8Array(readFileSync(0))));

@@ -1,12 +1,15 @@
 // Starts the processes that make artifacts: everything that may crash V8, or needs other flags, happens there.
 
+import { handOver } from "../background/hand_over.ts";
+import { checkFolder, partsOf } from "../background/orders.ts";
+import { LOOK_MS } from "../background/supervisor.ts";
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import type { Readable } from "node:stream";
 import { MARK, processPath } from "./identity.ts";
 import type { Bytes } from "../engine/calls.ts";
-import { clearTimer, crypto, fromUtf8, setTimer } from "../platform/globals.ts";
-import { checkFolder, EXITS, type Order, partsOf, type Role } from "./order.ts";
+import { clearTimer, fromUtf8, setTimer } from "../platform/globals.ts";
+import { EXITS, type Order, type Role } from "./order.ts";
 import { probeArtifact } from "./proof.ts";
 
 /**
@@ -23,9 +26,6 @@ const FLAGS: Partial<Record<Role, string[]>> = {
 
 /** Beginning of the names of folders for profiles. */
 export const PROFILE_FOLDER = "v8-";
-
-/** How often to look around while work is done, ms. */
-export const LOOK_MS = 100;
 
 interface Work {
   readonly folder: string;
@@ -73,28 +73,9 @@ async function optimized(order: Order, folder: string, look?: () => void): Promi
   }
 }
 
-/**
- * Starts the process that carries orders out, and lets it go: it lives on when this one ends. They are in a file without
- * a name, so that nothing is left whoever dies.
- *
- * @param folder For that file, and for the process to stand in; nobody else's.
- */
+/** Starts the process that carries orders out, and lets it go: it lives on when this one ends. */
 export function startSupervisor(orders: readonly Order[], folder: string): void {
-  checkFolder(folder);
-  const { closeSync, openSync, unlinkSync, writevSync } = builtin("node:fs");
-  const path = `${folder}/${nodeProcess().pid}-${crypto.randomUUID()}`;
-  const file = openSync(path, "wx+", 0o600);
-  try {
-    unlinkSync(path);
-    // There and not further: it is read from where the file stands.
-    writevSync(file, partsOf(orders), 0);
-    const child = start("supervise", [file, "ignore", "ignore"], { folder });
-    // To start it may fail, and nobody is waiting.
-    child.on("error", () => {});
-    child.unref();
-  } finally {
-    closeSync(file);
-  }
+  handOver(orders, folder, (file) => start("supervise", [file, "ignore", "ignore"], { folder }));
 }
 
 /** Runs a role to its end; gives the artifact, or what it printed where it makes none. */

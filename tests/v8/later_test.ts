@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
-import { LIMIT_MS } from "../../src/v8/attempts.ts";
+import { LIMIT_MS } from "../../src/background/attempts.ts";
 import { PROBE } from "../../src/v8/proof.ts";
 import { entriesIn, inDirectory, ROOT, runScript } from "../_tools.ts";
 import { artifactsIn, hasGrade, here, inFull, leftIn, notesIn, PADDED, program, settled, until } from "../_v8_tools.ts";

@@ -8,9 +8,10 @@ import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync } from "node:fs"
 import process from "node:process";
 import { test } from "node:test";
 import { wholeProfile } from "../../src/v8/artifact.ts";
-import { Attempt, mark, tellStart } from "../../src/v8/attempts.ts";
+import { Attempt, mark, tellStart } from "../../src/background/attempts.ts";
 import { identity } from "../../src/v8/identity.ts";
-import { type Order, partsOf } from "../../src/v8/order.ts";
+import { partsOf } from "../../src/background/orders.ts";
+import type { Order } from "../../src/v8/order.ts";
 import { probeArtifact } from "../../src/v8/proof.ts";
 import { addressIn } from "../../src/disk/key.ts";
 import { runSync } from "../../src/effect.ts";

@@ -4,7 +4,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { chmodSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
-import { checkFolder, type Order, ordersIn, partsOf } from "../../src/v8/order.ts";
+import { checkFolder, ordersIn, partsOf } from "../../src/background/orders.ts";
+import type { Order } from "../../src/v8/order.ts";
 import { bytes, inDirectory } from "../_tools.ts";
 
 function throughBytes(orders: readonly Order[]): Order[] {

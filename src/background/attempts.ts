@@ -9,7 +9,7 @@ import { compiling } from "../engine/host.ts";
 import { write } from "../obtain.ts";
 import { fromUtf8, now, toUtf8 } from "../platform/globals.ts";
 import { builtin } from "../platform/node_builtins.ts";
-import type { Target } from "./order.ts";
+import type { Target } from "./orders.ts";
 
 /** How long a failure counts, ms: running out of memory looks like a crash. */
 const FAILED_MS = 24 * 60 * 60 * 1000;

@@ -3,7 +3,7 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { Attempt, Entries, LIMIT_MS, mark, sinceStart, tellStart, unmark } from "../../src/v8/attempts.ts";
+import { Attempt, Entries, LIMIT_MS, mark, sinceStart, tellStart, unmark } from "../../src/background/attempts.ts";
 import { bytes, inDirectory, onlyEntry } from "../_tools.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
