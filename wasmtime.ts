@@ -32,5 +32,6 @@ export type { InstanceOptions, WasmtimeOptions } from "./src/wasmtime/options.ts
 export { NativeInstance } from "./src/wasmtime/space.ts";
 export type { NativeTable, NativeTableClass } from "./src/wasmtime/table.ts";
 export type { Trap, TrapCode } from "./src/wasmtime/traps.ts";
-// What makes the worker's program part of the package, for nothing else names its file so that tools see it.
+// What makes these programs part of the package, for nothing else names their files so that tools see them.
+import type {} from "./src/wasmtime/process_main.ts";
 import type {} from "./src/wasmtime/ticker_main.ts";

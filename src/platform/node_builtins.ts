@@ -1,5 +1,6 @@
 // The parts of Node that this library uses: the `process` global and built-in modules. Types, and how they are loaded.
 
+import type * as NodeBuffer from "node:buffer";
 import type * as NodeChildProcess from "node:child_process";
 import type * as NodeFs from "node:fs";
 import type * as NodeModule from "node:module";
@@ -11,6 +12,8 @@ import type * as NodeVm from "node:vm";
 
 /** Built-in modules that this library works with. */
 export interface Builtins {
+  /** Buffers. */
+  "node:buffer": typeof NodeBuffer;
   /** Processes. */
   "node:child_process": typeof NodeChildProcess;
   /** Files. */

@@ -1,14 +1,18 @@
 // The engine that stores Wasmtime's machine code.
 
-import type { Engine } from "../engine/engine.ts";
+import type { Bytes } from "../engine/calls.ts";
+import type { Engine, EntryPlace } from "../engine/engine.ts";
 import type { Compiled } from "./compiler.ts";
 import type { NativeGlobalClass } from "./global.ts";
 import { identityOf } from "./identity.ts";
 import { findLibrary, whyNotHere } from "./library.ts";
 import type { NativeMemoryClass } from "./memory.ts";
 import type { NativeModule } from "./module.ts";
-import { machineOf } from "./open.ts";
+import { later } from "./later.ts";
+import { type Opened, openLibrary } from "./open.ts";
 import { type InstanceOptions, settingsOf, type WasmtimeOptions } from "./options.ts";
+import type { Order } from "./order.ts";
+import { makeArtifact, mayStart } from "./processes.ts";
 import { type NativeInstance, Space } from "./space.ts";
 import type { NativeTableClass } from "./table.ts";
 
@@ -96,30 +100,37 @@ function availability({ library }: Pick<WasmtimeOptions, "library"> = {}): Wasmt
   return "reason" in found ? { available: false, reason: found.reason } : { available: true };
 }
 
-function open(library: string | URL | undefined): { path: string } | { reason: string } {
+function open(library: string | URL | undefined): Opened & { path: string } | { reason: string } {
   const reason = whyNotHere();
   if (reason !== undefined) return { reason };
   const found = findLibrary(library);
   if ("reason" in found) return found;
-  const machine = machineOf(found.path);
-  return typeof machine === "string" ? { reason: machine } : found;
+  const opened = openLibrary(found.path);
+  return typeof opened === "string" ? { reason: opened } : { ...found, ...opened };
 }
 
 function create(options: WasmtimeOptions = {}): NativeEngine {
   const settings = settingsOf(options);
   const found = open(options.library);
   if ("reason" in found) throw new TypeError(`Cannot use Wasmtime engine: ${found.reason}`);
-  const machine = machineOf(found.path);
-  if (typeof machine === "string") throw new TypeError(`Cannot use Wasmtime engine: ${machine}`);
-  const space = new Space(machine, found.path, settings);
+  const space = new Space(found.machine, found.path, settings);
   const { Memory, Table, Global } = space;
+  const id = identityOf(found.path, settings, found.features);
+  const order = (code: Bytes) => ({ id, library: found.path, settings, code });
+  const asks = (module: NativeModule | undefined, code: Bytes | undefined, place: EntryPlace | undefined) => {
+    if (module && code && place && !space.isBest(module)) later(order(code), place);
+    return module;
+  };
   return {
-    id: identityOf(found.path, settings),
+    id,
     native: true,
     compile: (code) => space.compile(code),
-    serialize: (module) => space.serialize(module),
-    deserialize: (artifact, code) => taken(space, code, (compiler) => compiler.deserialize(artifact)),
-    deserializeFile: (path, code) => taken(space, code, (compiler) => compiler.deserializeFile(path)),
+    serialize: (module, code, place) => space.serialize(asks(module, code, place)!),
+    deserialize: (artifact, code, place) =>
+      asks(taken(space, code, (compiler) => compiler.deserialize(artifact)), code, place),
+    deserializeFile: (path, code, place) =>
+      asks(taken(space, code, (compiler) => compiler.deserializeFile(path)), code, place),
+    thorough: thoroughEngine(id, space, order),
     instantiate: (module, imports, limits = {}) => space.instantiate(module, imports, limits),
     Memory,
     Table,
@@ -127,10 +138,33 @@ function create(options: WasmtimeOptions = {}): NativeEngine {
   };
 }
 
+/** Makes the best code, in another process where that may be started, and takes no other. */
+function thoroughEngine(id: string, space: Space, order: (code: Bytes) => Order): Engine<NativeModule> {
+  return {
+    id,
+    native: true,
+    compile: async (code) => {
+      const form = mayStart()
+        ? space.cranelift.deserialize(await makeArtifact(order(code)))
+        : space.cranelift.compile(code);
+      return space.moduleOf(form, code);
+    },
+    serialize: (module) => space.serialize(module),
+    deserialize: (artifact, code) => {
+      try {
+        return space.moduleOf(space.cranelift.deserialize(artifact), code);
+      } catch {
+        // Winch made it.
+        return undefined;
+      }
+    },
+  };
+}
+
 /** Reads a module back by whichever compiler made it. */
 function taken(
   space: Space,
-  code: Uint8Array<ArrayBuffer> | undefined,
+  code: Bytes | undefined,
   read: (compiler: Compiled["compiler"]) => Compiled,
 ): NativeModule | undefined {
   for (const compiler of [space.cranelift, space.winch]) {

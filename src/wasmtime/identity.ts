@@ -3,7 +3,6 @@
 import { detectPlatform } from "../platform/detect.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { target } from "./library.ts";
-import { processor } from "./processor.ts";
 import type { Settings } from "./settings.ts";
 
 /** The version whose structures the binding knows. */
@@ -23,14 +22,12 @@ const builds = new Map<string, string>();
  * 47 to 72 ms).
  *
  * @param library Path of the library, without links.
- * @throws The runtime's own error, if the library or the processor's features cannot be read: `whyNotHere` says so first.
+ * @param features Digest of the features of the processor.
+ * @throws The runtime's own error, if the library cannot be read.
  */
-export function identityOf(library: string, settings: Settings): string {
+export function identityOf(library: string, settings: Settings, features: string): string {
   const build = builds.get(library) ?? buildOf(library);
   builds.set(library, build);
-  const features = processor();
-  // Two machines of which nothing is known are not the same.
-  if (features === undefined) throw new Error("Cannot name the processor: its features cannot be read");
   const { os, arch, isMusl } = target();
   const all = Object.entries(settings).sort(([a], [b]) => a < b ? -1 : 1).map(([name, value]) => `${name}=${value}`);
   return ["wasmtime", MAJOR, build, isMusl ? `${os}-musl` : os, arch, features, ...all].join(" ");

@@ -6,7 +6,6 @@ import { detectPlatform } from "../platform/detect.ts";
 import { pathOf } from "../platform/file_url.ts";
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import { hasNodeFfi } from "../platform/node_ffi.ts";
-import { processor } from "./processor.ts";
 
 interface DenoGlobal {
   readonly build: { readonly os: string; readonly arch: string };
@@ -70,7 +69,7 @@ export function whyNotHere(): string | undefined {
       isMusl ? " with musl" : ""
     }: only linux x64 with glibc was tried`;
   }
-  return processor() === undefined ? "the processor's features cannot be read from /proc/cpuinfo" : undefined;
+  return undefined;
 }
 
 function whyNoCalls(): string | undefined {
@@ -91,9 +90,8 @@ function whyNoCalls(): string | undefined {
 /** The first Node that calls native code. */
 const FIRST_NODE = 26;
 
-/** Deno gives nothing of /proc, and follows no link without a prompt, to a program that may read some folders only. */
-const NO_READ =
-  "the permission to read the library and the processor's features is missing: --allow-read, for all files";
+/** Deno follows no link without a prompt for a program that may read some folders only. */
+const NO_READ = "the permission to find the library is missing: --allow-read, for all files";
 
 function isGranted(name: string, variable?: string): boolean {
   return !deno || deno.permissions.querySync({ name, ...(variable ? { variable } : {}) }).state === "granted";

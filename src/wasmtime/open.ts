@@ -12,8 +12,8 @@ const MAJOR = "50";
 /** Where an artifact has the version of the library that made it: before the name of the machine. */
 const VERSION = /(\d+)[^\d](x86_64|aarch64)-/;
 
-/** How far into an artifact that is. */
-const VERSION_WITHIN_BYTES = 4096;
+/** How far into an artifact its description reaches; code begins at the next page. */
+const DESCRIPTION_BYTES = 4096;
 
 const EMPTY = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const PLAIN: Settings = {
@@ -24,32 +24,53 @@ const PLAIN: Settings = {
   maxWasmStackBytes: 512 * 1024,
 };
 
+/** A library that was opened. */
+export interface Opened {
+  /** Its machine. */
+  readonly machine: Machine;
+  /** Digest of what it says of the machine that it makes code for: the processor's features above all. */
+  readonly features: string;
+}
+
 /** Opened libraries, by path; or why they cannot be used. */
-const machines = new Map<string, Machine | string>();
+const libraries = new Map<string, Opened | string>();
 
 /** Opens a library. Returns a text that says why it cannot be used. */
-export function machineOf(path: string): Machine | string {
-  const known = machines.get(path) ?? opened(path);
-  machines.set(path, known);
+export function openLibrary(path: string): Opened | string {
+  const known = libraries.get(path) ?? opened(path);
+  libraries.set(path, known);
   return known;
 }
 
-function opened(path: string): Machine | string {
+function opened(path: string): Opened | string {
   const ffi = detectFfi();
   if (!ffi) return "this runtime cannot call native code";
   try {
     const machine = new Machine(ffi, path);
-    const version = versionOf(machine);
-    return version === MAJOR ? machine : `the library is Wasmtime ${version ?? "?"}, and must be ${MAJOR}`;
+    const description = describedBy(machine);
+    const version = description.match(VERSION)?.[1];
+    if (version !== MAJOR) return `the library is Wasmtime ${version ?? "?"}, and must be ${MAJOR}`;
+    return { machine, features: digestOf(description) };
   } catch (error) {
     return `the library ${path} cannot be used: ${textOf(error)}`;
   }
 }
 
-/** Version of a library, from what it makes: it has no function that tells. */
-function versionOf({ wasmtime }: Machine): string | undefined {
+/**
+ * How a library describes what it makes, from what it makes of nothing: its version, the processor's features, its
+ * settings. It has no function that tells, and Deno shows the system's own description to few programs.
+ */
+function describedBy({ wasmtime }: Machine): string {
   const compiler = new Compiler(wasmtime, PLAIN, { name: "cranelift" });
   const artifact = compiler.serialize(compiler.compile(EMPTY));
-  const text = String.fromCharCode(...artifact.subarray(0, VERSION_WITHIN_BYTES));
-  return text.match(VERSION)?.[1];
+  return String.fromCharCode(...artifact.subarray(0, DESCRIPTION_BYTES));
+}
+
+/** FNV-1a, 64 bits: nobody gains by a collision, and SHA-256 takes Deno 30 ms to load for a synchronous call. */
+function digestOf(text: string): string {
+  let digest = 0xcbf29ce484222325n;
+  for (let i = 0; i < text.length; i++) {
+    digest = BigInt.asUintN(64, (digest ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n);
+  }
+  return digest.toString(16).padStart(16, "0");
 }
