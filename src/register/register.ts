@@ -4,6 +4,7 @@
 import { native } from "../engine/runtime.ts";
 import { isCalledByNode, isImport, whyNotServed } from "./program.ts";
 import { isPlainPromise, isWorthwhile, worthwhile } from "./worthwhile.ts";
+import { putBackAll, replace, type Replacement } from "./replacing.ts";
 import { backendNow, backendSoon, compileMeanwhile } from "./loading.ts";
 import { isOff, readSettings, type Settings, trace } from "./settings.ts";
 
@@ -15,15 +16,6 @@ type Served = Promise<unknown> | undefined;
 /** The function that stands in for a call: its caller is the caller of that call. */
 type Trap = (...given: never[]) => unknown;
 
-interface Replaced {
-  readonly holder: object;
-  readonly name: string;
-  readonly descriptor: PropertyDescriptor;
-  readonly replacement: unknown;
-}
-
-/** Everything that is replaced now. */
-let replaced: readonly Replaced[] = [];
 let settings: Settings | undefined;
 /** Set while the cache works: compiles now are its own, or those of code that it makes the runtime load. */
 let isBusy = false;
@@ -41,21 +33,16 @@ let isBusy = false;
  */
 export function register(): void {
   if (settings || isOff() || !native.Module) return;
-  const wanted = readSettings();
+  const read = readSettings();
   const reason = whyNotServed();
-  if (reason !== undefined) return trace(wanted, `not served: ${reason}`);
-  const holders = NAMES.map((name): [object, string, unknown] => [WebAssembly, name, replacements[name]]);
-  holders.push([native.Module.prototype, "constructor", replacements.Module]);
-  const found = holders.flatMap(([holder, name, replacement]) => {
-    const descriptor = Object.getOwnPropertyDescriptor(holder, name);
-    // Ours may still be there, if the namespace was frozen around it.
-    return descriptor && descriptor.value !== replacement ? [{ holder, name, descriptor, replacement }] : [];
-  });
-  // A frozen namespace stays as it is, as a whole.
-  if (!found.every(({ descriptor }) => descriptor.configurable && "value" in descriptor)) return;
-  for (const { holder, name, replacement } of found) Reflect.defineProperty(holder, name, { value: replacement });
-  replaced = [...replaced, ...found];
-  settings = wanted;
+  if (reason !== undefined) return trace(read, `not served: ${reason}`);
+  const wanted: Replacement[] = NAMES.map((name) => ({
+    holder: WebAssembly,
+    name,
+    changed: { value: replacements[name] },
+  }));
+  wanted.push({ holder: native.Module.prototype, name: "constructor", changed: { value: replacements.Module } });
+  if (replace(wanted)) settings = read;
 }
 
 /**
@@ -64,17 +51,7 @@ export function register(): void {
  */
 export function unregister(): void {
   settings = undefined;
-  replaced = replaced.filter((each) => isOurs(each) && !putBack(each));
-}
-
-function isOurs({ holder, name, replacement }: Replaced): boolean {
-  return Object.getOwnPropertyDescriptor(holder, name)?.value === replacement;
-}
-
-function putBack({ holder, name, descriptor, replacement }: Replaced): boolean {
-  // The class and its prototype name each other, whichever class it is.
-  if (name === "constructor" && WebAssembly.Module === replacement) return false;
-  return Reflect.defineProperty(holder, name, { value: descriptor.value });
+  putBackAll();
 }
 
 const replacements: Partial<Record<Name, unknown>> = native.Module ? makeReplacements(native.Module) : {};
