@@ -9,6 +9,7 @@ import { lookup } from "../lookup.ts";
 import { memoryLimits } from "../options.ts";
 import { isName, resolveStreaming } from "../calls/streaming.ts";
 import { detectPlatform } from "../platform/detect.ts";
+import { makeNativeBackend } from "./native_backend.ts";
 import { requireSync } from "./program.ts";
 import type { V8EngineFactory } from "../v8/engine.ts";
 import { say, type Settings, trace } from "./settings.ts";
@@ -41,6 +42,7 @@ export interface Compiled {
  * @param meanwhile Modules that the runtime compiled meanwhile, in order: the cache looks them up now.
  */
 export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] = []): Backend {
+  if (settings.facade) return makeNativeBackend(settings, settings.facade);
   const known = [...meanwhile];
   const { engine, paysOnDisk } = engineOf(settings, known);
   const options = optionsOf(settings, engine, paysOnDisk);

@@ -2,7 +2,7 @@
 // is loaded when the first module arrives that is worth it. `guarded` keeps the cache's faults from the program.
 
 import { native } from "../engine/runtime.ts";
-import { isCalledByNode, isImport, whyNotServed } from "./program.ts";
+import { isCalledByNode, isImport, requireSync, whyNotServed } from "./program.ts";
 import { isPlainPromise, isWorthwhile, worthwhile } from "./worthwhile.ts";
 import { putBackAll, replace, type Replacement } from "./replacing.ts";
 import { backendNow, backendSoon, compileMeanwhile } from "./loading.ts";
@@ -11,6 +11,7 @@ import { isOff, readSettings, type Settings, trace } from "./settings.ts";
 /** Names of the calls that are replaced. */
 const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreaming", "Module"] as const;
 type Name = typeof NAMES[number];
+type FacadeModule = typeof import("../wasmtime/facade/facade.ts");
 type Call = (...given: unknown[]) => Promise<unknown>;
 type Served = Promise<unknown> | undefined;
 /** The function that stands in for a call: its caller is the caller of that call. */
@@ -36,13 +37,23 @@ export function register(): void {
   const read = readSettings();
   const reason = whyNotServed();
   if (reason !== undefined) return trace(read, `not served: ${reason}`);
+  const chosen = read.engine === "wasmtime" ? facing(read) : read;
   const wanted: Replacement[] = NAMES.map((name) => ({
     holder: WebAssembly,
     name,
     changed: { value: replacements[name] },
   }));
   wanted.push({ holder: native.Module.prototype, name: "constructor", changed: { value: replacements.Module } });
-  if (replace(wanted)) settings = read;
+  if (replace([...wanted, ...chosen.facade?.replacements ?? []])) settings = chosen;
+}
+
+/** The settings with a façade, behind which every module goes through the cache, or what is used without one. */
+function facing(read: Settings): Settings {
+  const loaded = requireSync(import.meta.url, "../wasmtime/facade/facade") as FacadeModule | undefined;
+  const facade = loaded?.native === native ? loaded.makeFacade() : "its files cannot be loaded here";
+  if (typeof facade !== "string") return { ...read, minBytes: 0, facade: { ...facade, minBytes: read.minBytes } };
+  trace(read, `Wasmtime is not available: ${facade}`);
+  return { ...read, engine: "auto" };
 }
 
 /**
@@ -59,8 +70,13 @@ const replacements: Partial<Record<Name, unknown>> = native.Module ? makeReplace
 function makeReplacements(NativeModule: typeof native.Module): Record<Name, unknown> {
   const calls: Record<Exclude<Name, "Module">, (target: Call, given: unknown[], trap: Trap) => Served> = {
     compile: (_target, [code, options], trap) => compiled("compile", code, options, trap),
-    instantiate: (_target, [code, imports, options], trap) =>
-      isImports(imports) ? instantiated(compiled("instantiate", code, options, trap), imports) : undefined,
+    instantiate: (_target, [code, imports, options], trap) => {
+      if (!isImports(imports)) return undefined;
+      const { facade } = settings!;
+      return facade && code instanceof native.Module
+        ? facade.instantiate(code, imports)
+        : instantiated(compiled("instantiate", code, options, trap), imports);
+    },
     compileStreaming: (target, given) =>
       given[1] === undefined ? streamed("compileStreaming", target, given) : undefined,
     instantiateStreaming: (target, given) =>
@@ -171,7 +187,8 @@ function instantiated(
   module: Promise<WebAssembly.Module> | undefined,
   imports: WebAssembly.Imports | undefined,
 ): Promise<WebAssembly.WebAssemblyInstantiatedSource> | undefined {
-  return module?.then(async (module) => ({ module, instance: await native.instantiate(module, imports) }));
+  const facade = settings?.facade ?? native;
+  return module?.then(async (module) => ({ module, instance: await facade.instantiate(module, imports) }));
 }
 
 /** Serves a response, or a promise of one. Only the runtime may look at any other source. */

@@ -66,7 +66,9 @@ export function toValue(store: Store, type: ValueType, value: unknown): unknown 
   if (value === null && !type.isNullable) throw new TypeError("Cannot pass null: the type does not allow it");
   if (type.kind === "externref" || value === null) return value;
   const state = functionStateOf(value);
-  if (!state && !foreignTypes.has(value as object)) throw new TypeError("Cannot pass value: a funcref must be null or an exported function");
+  if (!state && !foreignTypes.has(value as object)) {
+    throw new TypeError("Cannot pass value: a funcref must be null or an exported function");
+  }
   return state?.store === store ? state : store.engine.links.adopt(store, value as AnyFunction);
 }
 

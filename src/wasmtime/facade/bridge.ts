@@ -6,8 +6,8 @@ export interface Replacement {
   readonly holder: object;
   /** Its name. */
   readonly name: string;
-  /** What it is to be. */
-  readonly descriptor: PropertyDescriptor;
+  /** What of it is to be another. */
+  readonly changed: Pick<PropertyDescriptor, "get" | "set" | "value">;
 }
 
 type AnyCall = (...given: unknown[]) => unknown;
@@ -28,7 +28,7 @@ export function bridged(
     if (name === "constructor") return [];
     const calls = (["get", "set", "value"] as const).filter((key) => typeof descriptor[key] === "function");
     const replaced = calls.map((key) => [key, bridge(descriptor[key] as AnyCall, name, key, servedBy)]);
-    return replaced.length > 0 ? [{ holder, name, descriptor: { ...descriptor, ...Object.fromEntries(replaced) } }] : [];
+    return replaced.length > 0 ? [{ holder, name, changed: Object.fromEntries(replaced) }] : [];
   });
 }
 
@@ -55,11 +55,11 @@ export function classReplacements(
   original: { new (...given: never[]): object; readonly prototype: object },
   construct: (given: unknown[], newTarget: AnyCall) => object,
 ): Replacement[] {
-  const value = new Proxy(original, { construct: (_target, given, newTarget) => construct(given, newTarget as AnyCall) });
-  const of = (holder: object, name: string) => ({
-    holder,
-    name,
-    descriptor: { ...Object.getOwnPropertyDescriptor(holder, name), value },
+  const value = new Proxy(original, {
+    construct: (_target, given, newTarget) => construct(given, newTarget as AnyCall),
   });
-  return [of(globalThis.WebAssembly, name), of(original.prototype, "constructor")];
+  return [
+    { holder: globalThis.WebAssembly, name, changed: { value } },
+    { holder: original.prototype, name: "constructor", changed: { value } },
+  ];
 }

@@ -67,7 +67,11 @@ function small(space: Space, code: Bytes): WebAssembly.Module | undefined {
 
 /** The engine, without modules that have to do with what only the runtime can do. */
 function choosy(engine: NativeEngine): NativeEngine {
-  return { ...engine, compile: async (code) => served(await engine.compile(code)), compileSync: (code) => served(engine.compile(code) as NativeModule) };
+  return {
+    ...engine,
+    compile: async (code) => served(await engine.compile(code)),
+    compileSync: (code) => served(engine.compile(code) as NativeModule),
+  };
 }
 
 function served(module: NativeModule): NativeModule {

@@ -41,7 +41,10 @@ export class FacadeInstances {
     const found = nativeModuleOf(module);
     if (!found) {
       const given = this.#forRuntime(module, imports);
-      return this.#told(module, Reflect.construct(native.Instance, [module, given], newTarget as typeof native.Instance));
+      return this.#told(
+        module,
+        Reflect.construct(native.Instance, [module, given], newTarget as typeof native.Instance),
+      );
     }
     const given = read(NativeModule.imports(found), imports);
     const own = this.#ofRuntime(found, given);
