@@ -25,13 +25,14 @@ export function makeNativeBackend(settings: Settings, facade: Required<Settings>
     trace(settings, "left to the runtime", error.message);
   };
   const { minBytes } = facade;
+  const found = async (code: Uint8Array<ArrayBuffer>) => {
+    facade.check(code);
+    return told(await runAsync(lookup(context, code)), code);
+  };
   const compile = async (given: Uint8Array) => {
+    // The caller may change it.
     const code = given.slice();
-    const small = code.length < minBytes;
-    const made = small ? facade.small(code) : await runAsync(lookup(context, code)).then(
-      (found) => told(found, code),
-      refused,
-    );
+    const made = code.length < minBytes ? facade.small(code) : await found(code).catch(refused);
     return made ?? facade.remembered(await native.compile(code), code);
   };
   return {
@@ -46,6 +47,7 @@ export function makeNativeBackend(settings: Settings, facade: Required<Settings>
   function madeSync(code: Uint8Array<ArrayBuffer>): WebAssembly.Module | undefined {
     if (code.length < minBytes) return facade.small(code);
     try {
+      facade.check(code);
       return told(runSync(lookup(context, code)), code);
     } catch (error) {
       return refused(error) as undefined;

@@ -2,10 +2,12 @@
 // cache: whoever loads it looks modules up.
 
 import type { Bytes } from "../../engine/calls.ts";
+import { sectionsOf } from "../../engine/binary.ts";
 import { native } from "../../engine/runtime.ts";
 import { type NativeEngine, nativeEngine, wasmtime } from "../engine.ts";
 import { moduleState, type NativeModule } from "../module.ts";
 import type { Space } from "../space.ts";
+import type { ExternType } from "../types.ts";
 import type { Replacement } from "./bridge.ts";
 import { FacadeInstances } from "./instances.ts";
 import { moduleReplacements, nativeModuleOf, presented, remembered, smallModule } from "./modules.ts";
@@ -16,11 +18,21 @@ export type { Replacement } from "./bridge.ts";
 
 /** A façade of the namespace. */
 export interface Facade {
-  /** Compiles modules. Refuses, by a `WebAssembly.CompileError`, what cannot be run as the runtime does. */
+  /** Compiles modules. */
   readonly engine: NativeEngine;
   /** What is to be replaced, besides the calls that compile. */
   readonly replacements: readonly Replacement[];
-  /** An object of the runtime's class for a module. */
+  /**
+   * Checks code before it is compiled.
+   *
+   * @throws {WebAssembly.CompileError} When its modules cannot run as the runtime's do.
+   */
+  check(code: Bytes): void;
+  /**
+   * An object of the runtime's class for a module.
+   *
+   * @throws {WebAssembly.CompileError} When it cannot run as the runtime's do.
+   */
   presented(module: NativeModule): WebAssembly.Module;
   /** Whether an object stands for a native module. */
   isNative(module: unknown): boolean;
@@ -45,9 +57,10 @@ export function makeFacade(): Facade | string {
   const objects = new FacadeObjects(space);
   const instances = new FacadeInstances(space, objects);
   return {
-    engine: choosy(engine),
+    engine,
     replacements: [...objects.replacements(), ...instances.replacements(), ...moduleReplacements()],
-    presented,
+    check: checkSections,
+    presented: (module) => presented(checked(module)),
     isNative: (module) => nativeModuleOf(module) !== undefined,
     small: (code) => small(space, code),
     remembered,
@@ -57,30 +70,45 @@ export function makeFacade(): Facade | string {
 
 function small(space: Space, code: Bytes): WebAssembly.Module | undefined {
   try {
+    checkSections(code);
     const module = smallModule(space, code);
-    return module && presented(served(module));
+    return module && presented(checked(module));
   } catch (error) {
     if (error instanceof native.CompileError) return undefined;
     throw error;
   }
 }
 
-/** The engine, without modules that have to do with what only the runtime can do. */
-function choosy(engine: NativeEngine): NativeEngine {
-  return {
-    ...engine,
-    compile: async (code) => served(await engine.compile(code)),
-    compileSync: (code) => served(engine.compile(code) as NativeModule),
-  };
+/** Exceptions that leave a module are objects of the runtime's, and those of JavaScript must be caught in it. */
+function checkSections(code: Bytes): void {
+  for (const { id } of sectionsOf(code)) {
+    if (id === TAG_SECTION) throw new native.CompileError("Wasmtime's exceptions are not those of JavaScript");
+  }
 }
 
-function served(module: NativeModule): NativeModule {
+const TAG_SECTION = 13;
+
+function checked(module: NativeModule): NativeModule {
   const { forms, typesOf } = moduleState(module);
   const { exports, imports } = typesOf(forms[0]!);
   for (const { name, type } of [...imports, ...exports]) {
-    const isShared = type.kind === "memory" && type.isShared;
-    if (!isShared && type.kind !== "tag") continue;
-    throw new native.CompileError(`"${name}" is a ${isShared ? "shared memory" : "tag"}`);
+    if (!isPassed(type)) throw new native.CompileError(`"${name}" is of a kind that Wasmtime cannot pass`);
   }
   return module;
+}
+
+/** Whether JavaScript can have it: no tags, shared memories, and references of newer kinds. */
+function isPassed(type: ExternType): boolean {
+  switch (type.kind) {
+    case "function":
+      return [...type.parameters, ...type.results].every(({ kind }) => kind !== "other");
+    case "table":
+      return type.element.kind !== "other";
+    case "global":
+      return type.content.kind !== "other";
+    case "memory":
+      return !type.isShared && !type.is64;
+    case "tag":
+      return false;
+  }
 }

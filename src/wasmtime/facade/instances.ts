@@ -4,12 +4,12 @@ import { describe } from "../../bytes.ts";
 import type { Bytes } from "../../engine/calls.ts";
 import { native } from "../../engine/runtime.ts";
 import { moduleState, NativeModule } from "../module.ts";
-import { names } from "./names.ts";
 import type { Space } from "../space.ts";
 import { functionStateOf } from "../store.ts";
 import type { FunctionType } from "../types.ts";
 import { foreignTypes } from "../values.ts";
 import { bridged, classReplacements, type Replacement } from "./bridge.ts";
+import { named } from "./exports.ts";
 import { codeOf, nativeModuleOf } from "./modules.ts";
 import type { FacadeObjects } from "./objects.ts";
 
@@ -50,10 +50,12 @@ export class FacadeInstances {
     const own = this.#ofRuntime(found, given);
     if (own) return Reflect.construct(native.Instance, [own, importsOf(given)], newTarget as typeof native.Instance);
     const made = this.#space.instantiate(found, importsOf(given.map((each) => this.#forNative(each))), {});
-    names(moduleState(found).code, made.exports);
+    const { code } = moduleState(found);
+    const functions = given.filter(({ kind }) => kind === "function").map(({ value }) => value);
+    const exports = code ? named(code, made.exports, functions) : made.exports;
     const { prototype } = newTarget as { prototype: unknown };
     const instance = Object.create(isObject(prototype) ? prototype : native.Instance.prototype);
-    this.#exports.set(instance, made.exports);
+    this.#exports.set(instance, exports);
     return instance;
   }
 

@@ -40,8 +40,7 @@ export class FacadeObjects {
     if (typeof value !== "object" || value === null) return undefined;
     if (Object.values(states).some((objects) => objects.find(value))) return "native";
     if (this.#moves.has(value)) return "undecided";
-    const classes = [native.Memory, native.Table, native.Global];
-    return classes.some((Class) => value instanceof Class) ? "runtime" : undefined;
+    return ["buffer", "length", "value"].some((name) => isOwn(value, name as "buffer")) ? "runtime" : undefined;
   }
 
   /** Makes an object native, if that is still to be decided. */
@@ -124,6 +123,16 @@ const originals = {
   length: getter(native.Table, "length") as () => number,
   get: native.Table?.prototype.get as (index: number) => unknown,
 };
+
+/** Whether an object is of the class that has a getter. */
+function isOwn(object: object, name: "buffer" | "length" | "value"): boolean {
+  try {
+    originals[name].call(object);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function getter(Class: { prototype: object } | undefined, name: string): () => unknown {
   return Class ? Object.getOwnPropertyDescriptor(Class.prototype, name)!.get! : () => undefined;
