@@ -2,7 +2,7 @@
 // is loaded when the first module arrives that is worth it. `guarded` keeps the cache's faults from the program.
 
 import { native } from "../engine/runtime.ts";
-import { isCalledByNode, isImport, whyNotServed } from "./program.ts";
+import { isCalledByNode, isImport, requireSync, whyNotServed } from "./program.ts";
 import { isPlainPromise, isWorthwhile, worthwhile } from "./worthwhile.ts";
 import { backendNow, backendSoon, compileMeanwhile } from "./loading.ts";
 import { isOff, readSettings, type Settings, trace } from "./settings.ts";
@@ -44,8 +44,10 @@ export function register(): void {
   const wanted = readSettings();
   const reason = whyNotServed();
   if (reason !== undefined) return trace(wanted, `not served: ${reason}`);
-  const holders = NAMES.map((name): [object, string, unknown] => [WebAssembly, name, replacements[name]]);
-  holders.push([native.Module.prototype, "constructor", replacements.Module]);
+  const members = wanted.engine === "wasmtime" ? facadeMembers(wanted) : undefined;
+  const holders = Object.entries(members ?? replacements)
+    .map(([name, replacement]): [object, string, unknown] => [WebAssembly, name, replacement]);
+  if (!members) holders.push([native.Module.prototype, "constructor", replacements.Module]);
   const found = holders.flatMap(([holder, name, replacement]) => {
     const descriptor = Object.getOwnPropertyDescriptor(holder, name);
     // Ours may still be there, if the namespace was frozen around it.
@@ -56,6 +58,14 @@ export function register(): void {
   for (const { holder, name, replacement } of found) Reflect.defineProperty(holder, name, { value: replacement });
   replaced = [...replaced, ...found];
   settings = wanted;
+}
+
+/** Members of the namespace that stand before two engines; nothing of them is loaded unless they were asked for. */
+function facadeMembers(wanted: Settings): Record<string, unknown> | undefined {
+  const loaded = requireSync(import.meta.url, "./facade") as typeof import("./facade.ts") | undefined;
+  const members = loaded ? loaded.facadeOf(wanted) : "its files cannot be loaded without waiting";
+  if (typeof members !== "string") return members;
+  trace(wanted, `the Wasmtime engine is not available: ${members}`);
 }
 
 /**

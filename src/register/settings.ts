@@ -5,7 +5,7 @@ import { absolute, defaultDirectory, variable } from "./program.ts";
 /** Settings of a registered process. */
 export interface Settings {
   /** Which engine compiles. */
-  readonly engine: "auto" | "host" | "v8";
+  readonly engine: "auto" | "host" | "v8" | "wasmtime";
   /** The directory, if one was named. */
   readonly directory?: string;
   /** The directory if none was named and the engine makes the disk pay. */
@@ -27,7 +27,7 @@ export interface Settings {
 /** Below this length a compile takes less than 0.5 ms, and a first lookup costs as much on top (bench/small_bench.ts). */
 const MIN_BYTES = 64 * 1024;
 
-const ENGINES: Record<string, Settings["engine"]> = { auto: "auto", host: "host", v8: "v8" };
+const ENGINES: Record<string, Settings["engine"]> = { auto: "auto", host: "host", v8: "v8", wasmtime: "wasmtime" };
 const FLAGS: Record<string, boolean> = { 1: true, true: true, 0: false, false: false };
 
 /** Whether caching is switched off: `WASM_CACHE=off`. */
