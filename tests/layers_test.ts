@@ -76,7 +76,7 @@ test("imports go one way", () => {
     "v8/.*": `${ground}|background/.*|engine/.*|platform/node_.*`,
     "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*)|background/.*`,
     "register/.*":
-      `${ground}|engine/.*|memory/.*|v8/engine|${protocol}|options|calls/streaming|platform/(detect|threads)`,
+      `${ground}|engine/.*|memory/.*|v8/engine|wasmtime/(module|facade/facade)|${protocol}|options|calls/streaming|platform/(detect|threads)`,
     "steps/.*": "effect|platform/globals|engine/prepared",
     "(cache|get)": ".*",
   };

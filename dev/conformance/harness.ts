@@ -1,5 +1,7 @@
 // As much of the web platform's test harness as the tests of WebAssembly's JavaScript API use. Imports nothing.
 
+// deno-lint-ignore-file camelcase -- the harness's own names
+
 /** What came of a test: no message if it passed. */
 export interface Outcome {
   /** Its name. */

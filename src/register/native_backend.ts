@@ -7,7 +7,7 @@ import type { Engine } from "../engine/engine.ts";
 import { native } from "../engine/runtime.ts";
 import { lookup } from "../lookup.ts";
 import type { NativeModule } from "../wasmtime/module.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend } from "./compiles.ts";
 import { type Settings, trace } from "./settings.ts";
 import { optionsOf } from "./storage.ts";
 

@@ -12,12 +12,15 @@ import { isOff, readSettings, type Settings, trace } from "./settings.ts";
 const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreaming", "Module"] as const;
 type Name = typeof NAMES[number];
 type FacadeModule = typeof import("../wasmtime/facade/facade.ts");
+type Facade = ReturnType<FacadeModule["makeFacade"]>;
 type Call = (...given: unknown[]) => Promise<unknown>;
 type Served = Promise<unknown> | undefined;
 /** The function that stands in for a call: its caller is the caller of that call. */
 type Trap = (...given: never[]) => unknown;
 
 let settings: Settings | undefined;
+/** What takes the place of the namespace's classes, or why there is nothing; made once. */
+let facade: Facade | undefined;
 /** Set while the cache works: compiles now are its own, or those of code that it makes the runtime load. */
 let isBusy = false;
 
@@ -44,16 +47,22 @@ export function register(): void {
     changed: { value: replacements[name] },
   }));
   wanted.push({ holder: native.Module.prototype, name: "constructor", changed: { value: replacements.Module } });
-  if (replace([...wanted, ...chosen.facade?.replacements ?? []])) settings = chosen;
+  // What Wasmtime has made must go on working.
+  if (chosen.facade && !replace(chosen.facade.replacements, { isKept: true })) return;
+  if (replace(wanted)) settings = chosen;
 }
 
 /** The settings with a façade, behind which every module goes through the cache, or what is used without one. */
 function facing(read: Settings): Settings {
-  const loaded = requireSync(import.meta.url, "../wasmtime/facade/facade") as FacadeModule | undefined;
-  const facade = loaded?.native === native ? loaded.makeFacade() : "its files cannot be loaded here";
+  facade ??= madeFacade();
   if (typeof facade !== "string") return { ...read, minBytes: 0, facade: { ...facade, minBytes: read.minBytes } };
-  trace(read, `Wasmtime is not available: ${facade}`);
+  trace(read, `the Wasmtime engine is not available: ${facade}`);
   return { ...read, engine: "auto" };
+}
+
+function madeFacade(): Facade {
+  const loaded = requireSync(import.meta.url, "../wasmtime/facade/facade") as FacadeModule | undefined;
+  return loaded?.native === native ? loaded.makeFacade() : "its files cannot be loaded without waiting";
 }
 
 /**

@@ -17,8 +17,12 @@ interface Replaced extends Replacement {
 /** Everything that is replaced now. */
 let replaced: readonly Replaced[] = [];
 
-/** Replaces properties where there are such. Returns whether that was possible: all or none are. */
-export function replace(wanted: readonly Replacement[]): boolean {
+/**
+ * Replaces properties where there are such. Returns whether that was possible: all or none are.
+ *
+ * @param isKept They are never put back.
+ */
+export function replace(wanted: readonly Replacement[], { isKept = false }: { isKept?: boolean } = {}): boolean {
   const found = wanted.flatMap((each): Replaced[] => {
     const before = Object.getOwnPropertyDescriptor(each.holder, each.name);
     // Ours may still be there, if the namespace was frozen around it.
@@ -30,7 +34,7 @@ export function replace(wanted: readonly Replacement[]): boolean {
   );
   if (!canAll) return false;
   for (const { holder, name, changed } of found) Reflect.defineProperty(holder, name, changed);
-  replaced = [...replaced, ...found];
+  if (!isKept) replaced = [...replaced, ...found];
   return true;
 }
 

@@ -29,7 +29,10 @@ export interface Given {
  *
  * @throws {TypeError} When the object lacks a module.
  */
-export function readImports({ imports }: ModuleTypes, from: unknown): Given[] {
+export function readImports<T extends { module: string; name: string }>(
+  imports: readonly T[],
+  from: unknown,
+): { type: T; value: unknown }[] {
   if (imports.length > 0 && !isObject(from)) {
     throw new TypeError(`Cannot instantiate: imports must be an object, not ${describe(from)}`);
   }

@@ -73,7 +73,8 @@ export class NativeModule {
 
 /** Makes a module. */
 export function makeModule(state: ModuleState): NativeModule {
-  const module = Object.create(NativeModule.prototype);
+  // A proxy, because it must not be cloned for another thread: an object would be, to an empty one.
+  const module = new Proxy(Object.create(NativeModule.prototype), {});
   states.set(module, state);
   return module;
 }

@@ -90,7 +90,7 @@ export class Space {
   instantiate(module: NativeModule, imports: unknown, options: InstanceOptions): NativeInstance {
     const state = moduleState(module);
     const limits = limitsOfInstance(options, this.#settings);
-    const given = readImports(this.#typesOf(state.forms[0]!), imports);
+    const given = readImports(this.#typesOf(state.forms[0]!).imports, imports);
     const { needed, functions } = storesOf(given);
     if (needed.size > 1) {
       throw new native.LinkError("Cannot instantiate: imports belong to instances that share nothing");

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertMatch, assertNotEquals, assertThrows } from "@std/assert";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { identityOf } from "../../src/wasmtime/identity.ts";

@@ -3,6 +3,7 @@
 import { describe } from "../../bytes.ts";
 import type { Bytes } from "../../engine/calls.ts";
 import { native } from "../../engine/runtime.ts";
+import { readImports } from "../instance.ts";
 import { moduleState, NativeModule } from "../module.ts";
 import type { Space } from "../space.ts";
 import { functionStateOf } from "../store.ts";
@@ -151,18 +152,9 @@ export class FacadeInstances {
 /** The runtime's own call. */
 const importsOfRuntime = native.Module?.imports as (module: WebAssembly.Module) => Descriptors;
 
-/** Reads what a module imports, in the standard's order. */
+/** Reads what a module imports, once. */
 function read(wanted: readonly { module: string; name: string; kind: string }[], imports: unknown): Given[] {
-  if (wanted.length > 0 && !isObject(imports)) {
-    throw new TypeError(`Cannot instantiate: imports must be an object, not ${describe(imports)}`);
-  }
-  return wanted.map(({ module, name, kind }) => {
-    const from = (imports as Imports)[module];
-    if (!isObject(from)) {
-      throw new TypeError(`Cannot instantiate: import "${module}" must be an object, not ${describe(from)}`);
-    }
-    return { module, name, kind, value: (from as Record<string, unknown>)[name] };
-  });
+  return readImports(wanted, imports).map(({ type: { module, name, kind }, value }) => ({ module, name, kind, value }));
 }
 
 /** Type of a function that a module exports. */
@@ -184,7 +176,8 @@ function isObject(value: unknown): value is object {
 /** Whether a global cannot be set: to set one to what it is changes nothing. */
 function isConstant(global: WebAssembly.Global): boolean {
   try {
-    global.value = global.value;
+    const { value } = global;
+    global.value = value;
     return false;
   } catch {
     return true;
