@@ -88,6 +88,21 @@ test("imports go one way", () => {
   }
 });
 
+test("register loads no engine for machine code before it is asked for", () => {
+  const reached = new Set<string>();
+  const visit = (path: string) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    const dynamic = [...codeOf(path).matchAll(/(?<!typeof )\bimport\("(\.[^"]+)"\)/g)].map(([, target]) =>
+      new URL(target!, `file:///${path}`).pathname.slice(1)
+    );
+    for (const next of [...importsOf(path, { types: false }), ...dynamic]) visit(next);
+  };
+  visit("register.ts");
+  assertEquals(reached.has("src/register/backend.ts"), true);
+  assertEquals([...reached].filter((path) => /^src\/(v8|wasmtime|ffi|background)\//.test(path)), []);
+});
+
 test("the steps take no more than the ground, and types of what they serve, and load their libraries only when they run", () => {
   const steps = files.filter((path) => path.startsWith("src/steps/"));
   assertEquals(
