@@ -151,7 +151,7 @@ Each program prints the result of work done in wasm; the programs are in \`tests
 
 - **by Wasmtime**: with \`WASM_CACHE_ENGINE=wasmtime\` on Deno, Bun and Node 26, where the largest module came from in the
   second process, if two processes printed the same as the one without it. Then \`disk\` means machine code.
-  \`left to the runtime\`: Wasmtime refuses the module, and the program runs as without it. `pyodide` and DuckDB are built with
+  \`left to the runtime\`: Wasmtime refuses the module, and the program runs as without it. \`pyodide\` and DuckDB are built with
   legacy exceptions.
 
 This page is written by \`npx -y deno@2.9.6 task compatibility\`. The tests run the same programs
