@@ -33,5 +33,5 @@ export { NativeInstance } from "./src/wasmtime/space.ts";
 export type { NativeTable, NativeTableClass } from "./src/wasmtime/table.ts";
 export type { Trap, TrapCode } from "./src/wasmtime/traps.ts";
 // What makes these programs part of the package, for nothing else names their files so that tools see them.
-import type {} from "./src/wasmtime/process_main.ts";
+import type {} from "./src/wasmtime/compiler_main.ts";
 import type {} from "./src/wasmtime/ticker_main.ts";

@@ -2,12 +2,13 @@
 
 import QuickLRU from "quick-lru";
 import { describe, textOf } from "./bytes.ts";
+import { Checked } from "./disk/checked.ts";
 import { Directory } from "./disk/directory.ts";
 import { DiskTier } from "./disk/disk_tier.ts";
 import { Limits } from "./disk/limits.ts";
 import { Locks } from "./disk/locks.ts";
 import { WriteBehind } from "./disk/write_behind.ts";
-import { isPromise } from "./effect.ts";
+import { isPromise, type Operation } from "./effect.ts";
 import { checkEngine } from "./engine/calls.ts";
 import type { Engine, EntryPlace } from "./engine/engine.ts";
 import { hostEngine } from "./engine/host.ts";
@@ -140,7 +141,7 @@ function openStorage<M>(
   platform: Platform,
   mustExist: boolean,
 ): Context<unknown>["storage"] {
-  const { readOnly = false } = options;
+  const { readOnly = false, trustUnchanged = false } = options;
   const lockTimeoutMs = amount("lockTimeoutMs", options.lockTimeoutMs, 10_000);
   const bounds = {
     maxBytes: amount("maxDiskBytes", options.maxDiskBytes, 1024 * 1024 * 1024),
@@ -148,6 +149,7 @@ function openStorage<M>(
   };
   const secret = secretOf(options.secret);
   checkFlag("readOnly", readOnly);
+  checkFlag("trustUnchanged", trustUnchanged);
   if (options.directory === undefined) return "no directory was given";
   const given = directoryOf(options.directory);
   const { files } = platform;
@@ -157,11 +159,14 @@ function openStorage<M>(
   const directory = new Directory(files, { path, readOnly, mustExist, isNative });
   const locks = new Locks(platform, files, directory, lockTimeoutMs);
   const limits = new Limits({ platform, files, directory, locks, ...bounds });
-  const disk = new DiskTier({ platform, files, directory, limits, secret, isNative });
+  const behind = new WriteBehind();
+  const checked = trustUnchanged && !secret ? new Checked(platform, files, directory) : undefined;
+  const later = (write: () => Operation<void>) => behind.schedule("checked", 0, write);
+  const disk = new DiskTier({ platform, files, directory, limits, secret, isNative, checked, later });
   const memory = memoryLimits(options);
   const maxMemoryBytes = memory.maxEntries === 0 ? 0 : memory.maxBytes;
   const shared = { secret, maxDiskBytes: bounds.maxBytes, maxDiskAgeMs: bounds.maxAgeMs, maxMemoryBytes };
-  return { directory, locks, disk, limits, behind: new WriteBehind(), options: shared };
+  return { directory, locks, disk, limits, behind, options: shared };
 }
 
 function zeroCounters(): Counters {

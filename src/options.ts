@@ -82,6 +82,14 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   secret?: CryptoKey | Uint8Array;
   /**
+   * Does not read an entry again that it, or another cache of the directory, has checked in full, as long as inode, size
+   * and time of the last change of its file are the same; for engines that map their artifacts. What changes a file
+   * without the system's noticing, as a failing disk does, is then not noticed either. Has no effect with `secret`.
+   *
+   * @default {false}
+   */
+  trustUnchanged?: boolean;
+  /**
    * Throws a {@linkcode CacheError} for faults that are otherwise a miss and a warning.
    *
    * @default {false}

@@ -42,6 +42,7 @@ export class MemoryFiles implements Files {
       return yield* use({
         size: bytes.length,
         modifiedMs: modified.get(path) ?? 0,
+        changedMs: modified.get(path) ?? 0,
         *read(offset, length) {
           return bytes.slice(offset, offset + length);
         },

@@ -78,9 +78,9 @@ function isNote(path: string): boolean {
   return payloadOf(path)[0] === "{".charCodeAt(0);
 }
 
-/** Tells whether an artifact of a grade stands there; `skip`: what a signature takes. */
-export function hasGrade(directory: string, grade: keyof typeof GRADES, skip = 0): boolean {
-  return artifactsIn(directory).some((artifact) => isAtLeast(artifact.subarray(skip), grade));
+/** Tells whether an artifact of a grade stands there. */
+export function hasGrade(directory: string, grade: keyof typeof GRADES): boolean {
+  return artifactsIn(directory).some((artifact) => isAtLeast(artifact, grade));
 }
 
 /** Waits for something that comes; the test's own limit ends it. */

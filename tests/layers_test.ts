@@ -36,14 +36,19 @@ test("imports have no circles, not even of types", () => {
       ? [[...above.slice(above.indexOf(path)), path]]
       : importsOf(path, { types: true }).flatMap((next) => visit(next, [...above, path]));
   for (
-    const entry of [...ENTRIES, "src/v8/process_main.ts", "src/wasmtime/process_main.ts", "src/wasmtime/ticker_main.ts"]
+    const entry of [
+      ...ENTRIES,
+      "src/v8/process_main.ts",
+      "src/wasmtime/compiler_main.ts",
+      "src/wasmtime/ticker_main.ts",
+    ]
   ) assertEquals(visit(entry, []), []);
 });
 
 test("only the platforms, the engines, what starts workers, what inflates and what knows the program name a runtime", () => {
   const named = files
     .filter((path) =>
-      !/^src\/(platform\/|ffi\/|background\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|wasmtime\/(library|process_main|processes|ticker|ticker_main)\.ts|register\/program\.ts)/
+      !/^src\/(platform\/|ffi\/|background\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|wasmtime\/(compiler_main|library|processes|ticker|ticker_main)\.ts|register\/program\.ts)/
         .test(path)
     )
     .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));

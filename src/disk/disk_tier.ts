@@ -1,6 +1,7 @@
 // Stores bytes in the directory: reads and verifies entries, publishes and removes them. Never sees a module.
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
+import type { Checked } from "./checked.ts";
 import { xxh3 } from "./checksum.ts";
 import { type Directory, untrusted } from "./directory.ts";
 import { CannotWait, forEach, type Operation, perform } from "../effect.ts";
@@ -25,6 +26,10 @@ export interface DiskTierParts {
   readonly secret?: Bytes | CryptoKey;
   /** Payloads are machine code: the faster checksum, which finds damage but not malice, is not enough. */
   readonly isNative?: boolean;
+  /** Entries that are mapped without a check while their files do not change; absent if all are checked. */
+  readonly checked?: Checked;
+  /** Has records written later. */
+  readonly later?: (write: () => Operation<void>) => void;
 }
 
 /** Options of reading an entry. */
@@ -64,9 +69,16 @@ export class DiskTier {
   ): Operation<Bytes | CacheError | T | undefined> {
     const path = this.#pathOf(address);
     const use = function* (this: DiskTier, file: OpenFile) {
+      const { checked, later } = this.#parts;
+      const isKnown = map && checked && !file.exposure() && (yield* checked.has(address.key, file));
+      if (isKnown) {
+        const taken = yield* file.at((link) => link === undefined ? nothing() : map(link));
+        if (taken !== undefined) return { taken, modifiedMs: file.modifiedMs };
+      }
       const header = yield* this.#checkHead(path, file, address);
       if (copy || isCode) checkCode(path, header);
       const payload = copy ?? (yield* this.#payload(path, file, header, isCode));
+      if (map && checked?.note(address.key, file)) later?.(() => checked.write());
       const taken = map ? yield* file.at((link) => mapped(payload, map, link)) : payload;
       return { taken, modifiedMs: file.modifiedMs };
     };
@@ -230,6 +242,8 @@ export class DiskTier {
 }
 
 const DAMAGED = "its payload is damaged";
+
+function* nothing(): Operation<undefined> {}
 
 /** Has a payload mapped that was checked; its own bytes are then given back at once. */
 function* mapped<T>(

@@ -80,9 +80,16 @@ export function composed(
       limited("withFile", () =>
         using(calls.open(path), function* (handle) {
           const stat = checkRegular(yield* perform(handle.stat));
-          const { modifiedMs, size } = stat;
-          const read = (offset: number, length: number) => fill(handle, offset, length);
-          return yield* use({ size, modifiedMs, read, at: linked(handle), exposure: () => exposureOf(stat, calls) });
+          const { changedMs, inode, modifiedMs, size } = stat;
+          return yield* use({
+            size,
+            modifiedMs,
+            changedMs,
+            inode: inode ?? undefined,
+            read: (offset, length) => fill(handle, offset, length),
+            at: linked(handle),
+            exposure: () => exposureOf(stat, calls),
+          });
         })),
     create,
     makeDirectory: (path, below) => compose("makeDirectory", () => makeTree(calls, path, below)),

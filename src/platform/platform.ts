@@ -49,6 +49,10 @@ export interface OpenFile {
   readonly size: number;
   /** When it was changed or last touched, ms since 1970. */
   readonly modifiedMs: number;
+  /** When the system last changed anything about it, which nobody can set. */
+  readonly changedMs: number;
+  /** Number of its inode; absent where the system has none. */
+  readonly inode?: number;
   /** Reads bytes; fewer if the file ends. If there is not enough memory, fails with EFBIG. */
   read(offset: number, length: number): Operation<Bytes>;
   /**

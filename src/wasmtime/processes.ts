@@ -103,7 +103,7 @@ function environment(): Record<string, string | undefined> {
 /** The program: a path, or on Deno a URL; `undefined` in a bundle. */
 function programPath(): string | undefined {
   const url = import.meta.url as string | undefined;
-  const program = url && new URL(`./process_main.${url.endsWith(".ts") ? "ts" : "js"}`, url);
+  const program = url && new URL(`./compiler_main.${url.endsWith(".ts") ? "ts" : "js"}`, url);
   if (!program) return undefined;
   if (program.protocol !== "file:") return "Deno" in globalThis ? program.href : undefined;
   if ("Deno" in globalThis) return program.href;

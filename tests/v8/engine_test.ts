@@ -176,7 +176,7 @@ test("a secret goes with the order, and the artifact is signed", inFull, () =>
   inDirectory(async (directory) => {
     const secret = "a secret";
     await program(directory, "profile", { secret });
-    await until(() => hasGrade(directory, "snapshot", 32));
+    await until(() => hasGrade(directory, "snapshot"));
     assertStrictEquals((await program(directory, "none", { secret })).from, "disk");
     const other = await runScript([process.execPath], "tests/_v8_program.ts", [directory, "none", "another"]);
     assertEquals([other.code === 0, other.stderr.includes("was signed with another secret")], [false, true]);
