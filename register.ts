@@ -18,7 +18,7 @@
  * unregister();
  * ```
  *
- * Environment variables: `WASM_CACHE_DIR` (the directory), `WASM_CACHE_ENGINE` (`auto`, `host`, `v8` or, experimental, `wasmtime`),
+ * Environment variables: `WASM_CACHE_DIR` (the directory), `WASM_CACHE_ENGINE` (`auto`, `host`, `v8` or `wasmtime`),
  * `WASM_CACHE_MAX_BYTES` (limit of the directory), `WASM_CACHE_MIN_BYTES` (least length of code that is looked up),
  * `WASM_CACHE_READ_ONLY=1`, `WASM_CACHE_SECRET_FILE` (file with the secret that signs entries), `WASM_CACHE_STRICT=1`
  * (faults throw), `WASM_CACHE_LOG=trace` (a line for each lookup), `WASM_CACHE=off`.

@@ -11,6 +11,7 @@ import {
   runProgram,
   versionOf,
 } from "../tests/packages/packages.ts";
+import { library } from "../tests/wasmtime/_library.ts";
 import { chooseConfig, findRuntimes, installTestPackages, ROOT, type Runtime } from "./tools.ts";
 
 /** What came of a program on a runtime. */
@@ -23,10 +24,31 @@ interface Row {
   readonly differences: readonly string[];
   /** Where the largest module came from, process by process. */
   readonly from: readonly string[];
+  /** The same when Wasmtime runs it; absent where that cannot be. */
+  readonly native?: Pick<Row, "differences" | "from"> & { readonly refusals: readonly string[] };
 }
 
 /** How many processes in a row look the same modules up; what the earlier ones had made is waited for. */
 const PROCESSES = 3;
+
+/** The programs by Wasmtime: in the second process its machine code should come from the disk. */
+async function nativeRow(each: Package, plain: Ran, { name: runtime, command }: Runtime): Promise<Row["native"]> {
+  if (library === undefined || /^Node 2[24]/.test(runtime)) return undefined;
+  const directory = await Deno.makeTempDir({ prefix: "wasm-module-cache-" });
+  const { preload, env } = registered(directory, "wasmtime");
+  const options = { runtime, command, preload, env: { ...env, WASM_CACHE_WASMTIME: library } };
+  const ran: Ran[] = [];
+  for (let process = 0; process < 2; process++) {
+    ran.push(await runProgram(each, options));
+    await quiet(directory);
+  }
+  await Deno.remove(directory, { recursive: true });
+  return {
+    differences: ran.flatMap((each) => differencesOf(plain, each)),
+    from: ran.map((each) => largest(each)?.from ?? "the runtime"),
+    refusals: ran.flatMap(({ refusals }) => refusals),
+  };
+}
 
 /** Runs a program without the cache, and then in processes that share a directory. */
 async function rowOf(each: Package, { name: runtime, command }: Runtime, directory: string): Promise<Row> {
@@ -41,7 +63,8 @@ async function rowOf(each: Package, { name: runtime, command }: Runtime, directo
     from.push(largest(ran)?.from ?? "nowhere");
     await quiet(directory);
   }
-  return { runtime, package: each, calls: callsIn(told), differences, from };
+  const native = await nativeRow(each, plain, { name: runtime, command });
+  return { runtime, package: each, calls: callsIn(told), differences, from, native };
 }
 
 function differencesOf(plain: Ran, ran: Ran): string[] {
@@ -76,6 +99,19 @@ function fromOf({ from: [, second = "", ...later], differences }: Row): string {
   return `${second}, then disk`;
 }
 
+/** What came of it by Wasmtime, once where all runtimes agree. */
+function nativeOf(rows: readonly Row[]): string {
+  const byResult = Map.groupBy(rows.filter(({ native }) => native), ({ native }) => {
+    const { differences, from, refusals } = native!;
+    if (differences.length > 0) return `**${differences.join(", ")}**`;
+    return refusals.length > 0 ? "left to the runtime" : from.at(-1)!;
+  });
+  if (byResult.size <= 1) return [...byResult.keys()][0] ?? "";
+  return [...byResult].map(([result, rows]) => `${result} (${rows.map(({ runtime }) => runtime).join(", ")})`).join(
+    "; ",
+  );
+}
+
 function pageOf(rows: readonly Row[], runtimes: readonly Runtime[]): string {
   const names = runtimes.map(({ name }) => name);
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
@@ -83,9 +119,16 @@ function pageOf(rows: readonly Row[], runtimes: readonly Runtime[]): string {
   const table = byName.map((each) => {
     const own = rows.filter(({ package: { name } }) => name === each.name);
     const isSame = own.every(({ differences }) => differences.length === 0);
-    return line([`\`${each.name}\``, versionOf(each), callsOf(own), isSame ? "yes" : "**no**", ...own.map(fromOf)]);
+    return line([
+      `\`${each.name}\``,
+      versionOf(each),
+      callsOf(own),
+      isSame ? "yes" : "**no**",
+      ...own.map(fromOf),
+      nativeOf(own),
+    ]);
   });
-  const heading = ["package", "version", "what it calls", "same output", ...names];
+  const heading = ["package", "version", "what it calls", "same output", ...names, "by Wasmtime"];
   return `${INTRODUCTION}
 Run on ${new Date().toISOString().slice(0, 10)}, ${Deno.build.os} ${Deno.build.arch}, ${names.join(", ")}:
 
@@ -105,6 +148,11 @@ Each program prints the result of work done in wasm; the programs are in \`tests
   after a process has ended; the run waits for it. \`compiled, then disk\` means that the third process had it, as for the
   first program in a directory (\`pyodide\` here), where V8's calls are tried out first. The other runtimes store the code:
   there, \`disk\` means that it was found, and the module compiled from it.
+
+- **by Wasmtime**: with \`WASM_CACHE_ENGINE=wasmtime\` on Deno, Bun and Node 26, where the largest module came from in the
+  second process, if two processes printed the same as the one without it. Then \`disk\` means machine code.
+  \`left to the runtime\`: Wasmtime refuses the module, and the program runs as without it. \`pyodide\` and DuckDB are built with
+  legacy exceptions.
 
 This page is written by \`npx -y deno@2.9.6 task compatibility\`. The tests run the same programs
 (\`tests/packages_test.ts\`).
@@ -128,4 +176,4 @@ for (const runtime of runtimes) {
 const path = `${ROOT}/docs/compatibility.md`;
 await Deno.writeTextFile(path, pageOf(rows, runtimes));
 await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", "--config", `${ROOT}/${config}`, path] }).output();
-Deno.exit(rows.some(({ differences }) => differences.length > 0) ? 1 : 0);
+Deno.exit(rows.some(({ differences, native }) => differences.length + (native?.differences.length ?? 0) > 0) ? 1 : 0);

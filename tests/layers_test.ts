@@ -36,7 +36,12 @@ test("imports have no circles, not even of types", () => {
       ? [[...above.slice(above.indexOf(path)), path]]
       : importsOf(path, { types: true }).flatMap((next) => visit(next, [...above, path]));
   for (
-    const entry of [...ENTRIES, "src/v8/process_main.ts", "src/wasmtime/compiler_main.ts", "src/wasmtime/ticker_main.ts"]
+    const entry of [
+      ...ENTRIES,
+      "src/v8/process_main.ts",
+      "src/wasmtime/compiler_main.ts",
+      "src/wasmtime/ticker_main.ts",
+    ]
   ) assertEquals(visit(entry, []), []);
 });
 
@@ -76,7 +81,7 @@ test("imports go one way", () => {
     "v8/.*": `${ground}|background/.*|engine/.*|platform/node_.*`,
     "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*)|background/.*`,
     "register/.*":
-      `${ground}|engine/.*|memory/.*|v8/engine|wasmtime/(engine|module)|${protocol}|options|calls/streaming|platform/(detect|threads)`,
+      `${ground}|engine/.*|memory/.*|v8/engine|wasmtime/(module|facade/facade)|${protocol}|options|calls/streaming|platform/(detect|threads)`,
     "steps/.*": "effect|platform/globals|engine/prepared",
     "(cache|get)": ".*",
   };
@@ -86,6 +91,21 @@ test("imports go one way", () => {
     const allowed = from.endsWith("/.*") ? `${from}|${to}` : to;
     assertEquals(importsOf(path, { types: true }).filter((target) => !match(allowed, target)), [], path);
   }
+});
+
+test("register loads no engine for machine code before it is asked for", () => {
+  const reached = new Set<string>();
+  const visit = (path: string) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    const dynamic = [...codeOf(path).matchAll(/(?<!typeof )\bimport\("(\.[^"]+)"\)/g)].map(([, target]) =>
+      new URL(target!, `file:///${path}`).pathname.slice(1)
+    );
+    for (const next of [...importsOf(path, { types: false }), ...dynamic]) visit(next);
+  };
+  visit("register.ts");
+  assertEquals(reached.has("src/register/backend.ts"), true);
+  assertEquals([...reached].filter((path) => /^src\/(v8|wasmtime|ffi|background)\//.test(path)), []);
 });
 
 test("the steps take no more than the ground, and types of what they serve, and load their libraries only when they run", () => {

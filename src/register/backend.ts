@@ -9,6 +9,8 @@ import { lookup } from "../lookup.ts";
 import { memoryLimits } from "../options.ts";
 import { isName, resolveStreaming } from "../calls/streaming.ts";
 import { detectPlatform } from "../platform/detect.ts";
+import type { Backend } from "./compiles.ts";
+import { makeNativeBackend } from "./native_backend.ts";
 import { requireSync } from "./program.ts";
 import type { V8EngineFactory } from "../v8/engine.ts";
 import { say, type Settings, trace } from "./settings.ts";
@@ -16,16 +18,6 @@ import { SharedMemory } from "./shared_memory.ts";
 import { optionsOf } from "./storage.ts";
 
 export { native } from "../engine/runtime.ts";
-
-/** Compiles through one cache. Each call returns a module of its own, as the runtime's calls do. */
-export interface Backend {
-  /** `WebAssembly.compile`. */
-  compile(code: Uint8Array): Promise<WebAssembly.Module>;
-  /** `new WebAssembly.Module`. */
-  compileSync(code: Uint8Array): WebAssembly.Module;
-  /** `WebAssembly.compileStreaming`, for plain responses of WebAssembly. */
-  compileStreaming(response: Response): Promise<WebAssembly.Module>;
-}
 
 /** A module that the runtime compiled before the cache was loaded. */
 export interface Compiled {
@@ -41,6 +33,7 @@ export interface Compiled {
  * @param meanwhile Modules that the runtime compiled meanwhile, in order: the cache looks them up now.
  */
 export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] = []): Backend {
+  if (settings.facade) return makeNativeBackend(settings, settings.facade);
   const known = [...meanwhile];
   const { engine, paysOnDisk } = engineOf(settings, known);
   const options = optionsOf(settings, engine, paysOnDisk);

@@ -3,7 +3,8 @@
 
 import { native } from "../engine/runtime.ts";
 import { requireSync } from "./program.ts";
-import type { Backend, Compiled } from "./backend.ts";
+import type { Compiled } from "./backend.ts";
+import type { Backend } from "./compiles.ts";
 import { type Settings, trace } from "./settings.ts";
 
 let backend: Backend | undefined;

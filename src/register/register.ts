@@ -4,27 +4,23 @@
 import { native } from "../engine/runtime.ts";
 import { isCalledByNode, isImport, requireSync, whyNotServed } from "./program.ts";
 import { isPlainPromise, isWorthwhile, worthwhile } from "./worthwhile.ts";
+import { putBackAll, replace, type Replacement } from "./replacing.ts";
 import { backendNow, backendSoon, compileMeanwhile } from "./loading.ts";
 import { isOff, readSettings, type Settings, trace } from "./settings.ts";
 
 /** Names of the calls that are replaced. */
 const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreaming", "Module"] as const;
 type Name = typeof NAMES[number];
+type FacadeModule = typeof import("../wasmtime/facade/facade.ts");
+type Facade = ReturnType<FacadeModule["makeFacade"]>;
 type Call = (...given: unknown[]) => Promise<unknown>;
 type Served = Promise<unknown> | undefined;
 /** The function that stands in for a call: its caller is the caller of that call. */
 type Trap = (...given: never[]) => unknown;
 
-interface Replaced {
-  readonly holder: object;
-  readonly name: string;
-  readonly descriptor: PropertyDescriptor;
-  readonly replacement: unknown;
-}
-
-/** Everything that is replaced now. */
-let replaced: readonly Replaced[] = [];
 let settings: Settings | undefined;
+/** What takes the place of the namespace's classes, or why there is nothing; made once. */
+let facade: Facade | undefined;
 /** Set while the cache works: compiles now are its own, or those of code that it makes the runtime load. */
 let isBusy = false;
 
@@ -41,31 +37,32 @@ let isBusy = false;
  */
 export function register(): void {
   if (settings || isOff() || !native.Module) return;
-  const wanted = readSettings();
+  const read = readSettings();
   const reason = whyNotServed();
-  if (reason !== undefined) return trace(wanted, `not served: ${reason}`);
-  const members = wanted.engine === "wasmtime" ? facadeMembers(wanted) : undefined;
-  const holders = Object.entries(members ?? replacements)
-    .map(([name, replacement]): [object, string, unknown] => [WebAssembly, name, replacement]);
-  if (!members) holders.push([native.Module.prototype, "constructor", replacements.Module]);
-  const found = holders.flatMap(([holder, name, replacement]) => {
-    const descriptor = Object.getOwnPropertyDescriptor(holder, name);
-    // Ours may still be there, if the namespace was frozen around it.
-    return descriptor && descriptor.value !== replacement ? [{ holder, name, descriptor, replacement }] : [];
-  });
-  // A frozen namespace stays as it is, as a whole.
-  if (!found.every(({ descriptor }) => descriptor.configurable && "value" in descriptor)) return;
-  for (const { holder, name, replacement } of found) Reflect.defineProperty(holder, name, { value: replacement });
-  replaced = [...replaced, ...found];
-  settings = wanted;
+  if (reason !== undefined) return trace(read, `not served: ${reason}`);
+  const chosen = read.engine === "wasmtime" ? facing(read) : read;
+  const wanted: Replacement[] = NAMES.map((name) => ({
+    holder: WebAssembly,
+    name,
+    changed: { value: replacements[name] },
+  }));
+  wanted.push({ holder: native.Module.prototype, name: "constructor", changed: { value: replacements.Module } });
+  // What Wasmtime has made must go on working.
+  if (chosen.facade && !replace(chosen.facade.replacements, { isKept: true })) return;
+  if (replace(wanted)) settings = chosen;
 }
 
-/** Members of the namespace that stand before two engines; nothing of them is loaded unless they were asked for. */
-function facadeMembers(wanted: Settings): Record<string, unknown> | undefined {
-  const loaded = requireSync(import.meta.url, "./facade") as typeof import("./facade.ts") | undefined;
-  const members = loaded ? loaded.facadeOf(wanted) : "its files cannot be loaded without waiting";
-  if (typeof members !== "string") return members;
-  trace(wanted, `the Wasmtime engine is not available: ${members}`);
+/** The settings with a façade, behind which every module goes through the cache, or what is used without one. */
+function facing(read: Settings): Settings {
+  facade ??= madeFacade();
+  if (typeof facade !== "string") return { ...read, minBytes: 0, facade: { ...facade, minBytes: read.minBytes } };
+  trace(read, `the Wasmtime engine is not available: ${facade}`);
+  return { ...read, engine: "auto" };
+}
+
+function madeFacade(): Facade {
+  const loaded = requireSync(import.meta.url, "../wasmtime/facade/facade") as FacadeModule | undefined;
+  return loaded?.native === native ? loaded.makeFacade() : "its files cannot be loaded without waiting";
 }
 
 /**
@@ -74,17 +71,7 @@ function facadeMembers(wanted: Settings): Record<string, unknown> | undefined {
  */
 export function unregister(): void {
   settings = undefined;
-  replaced = replaced.filter((each) => isOurs(each) && !putBack(each));
-}
-
-function isOurs({ holder, name, replacement }: Replaced): boolean {
-  return Object.getOwnPropertyDescriptor(holder, name)?.value === replacement;
-}
-
-function putBack({ holder, name, descriptor, replacement }: Replaced): boolean {
-  // The class and its prototype name each other, whichever class it is.
-  if (name === "constructor" && WebAssembly.Module === replacement) return false;
-  return Reflect.defineProperty(holder, name, { value: descriptor.value });
+  putBackAll();
 }
 
 const replacements: Partial<Record<Name, unknown>> = native.Module ? makeReplacements(native.Module) : {};
@@ -92,8 +79,13 @@ const replacements: Partial<Record<Name, unknown>> = native.Module ? makeReplace
 function makeReplacements(NativeModule: typeof native.Module): Record<Name, unknown> {
   const calls: Record<Exclude<Name, "Module">, (target: Call, given: unknown[], trap: Trap) => Served> = {
     compile: (_target, [code, options], trap) => compiled("compile", code, options, trap),
-    instantiate: (_target, [code, imports, options], trap) =>
-      isImports(imports) ? instantiated(compiled("instantiate", code, options, trap), imports) : undefined,
+    instantiate: (_target, [code, imports, options], trap) => {
+      if (!isImports(imports)) return undefined;
+      const { facade } = settings!;
+      return facade && code instanceof native.Module
+        ? facade.instantiate(code, imports)
+        : instantiated(compiled("instantiate", code, options, trap), imports);
+    },
     compileStreaming: (target, given) =>
       given[1] === undefined ? streamed("compileStreaming", target, given) : undefined,
     instantiateStreaming: (target, given) =>
@@ -204,7 +196,8 @@ function instantiated(
   module: Promise<WebAssembly.Module> | undefined,
   imports: WebAssembly.Imports | undefined,
 ): Promise<WebAssembly.WebAssemblyInstantiatedSource> | undefined {
-  return module?.then(async (module) => ({ module, instance: await native.instantiate(module, imports) }));
+  const facade = settings?.facade ?? native;
+  return module?.then(async (module) => ({ module, instance: await facade.instantiate(module, imports) }));
 }
 
 /** Serves a response, or a promise of one. Only the runtime may look at any other source. */

@@ -1,11 +1,14 @@
 // Settings of `register`, from environment variables.
 
+import type { Facade } from "../wasmtime/facade/facade.ts";
 import { absolute, defaultDirectory, variable } from "./program.ts";
 
 /** Settings of a registered process. */
 export interface Settings {
   /** Which engine compiles. */
   readonly engine: "auto" | "host" | "v8" | "wasmtime";
+  /** What takes the place of the namespace's classes, and the least length of code that it looks up, bytes. */
+  readonly facade?: Facade & { readonly minBytes: number };
   /** The directory, if one was named. */
   readonly directory?: string;
   /** The directory if none was named and the engine makes the disk pay. */

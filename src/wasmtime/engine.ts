@@ -14,6 +14,7 @@ import { type InstanceOptions, settingsOf, type WasmtimeOptions } from "./option
 import type { Order } from "./order.ts";
 import { makeArtifact, mayStart } from "./processes.ts";
 import { type NativeInstance, Space } from "./space.ts";
+import type { Links } from "./store.ts";
 import type { NativeTableClass } from "./table.ts";
 
 /** Whether the Wasmtime engine is available, and why not. */
@@ -110,10 +111,22 @@ function open(library: string | URL | undefined): Opened & { path: string } | { 
 }
 
 function create(options: WasmtimeOptions = {}): NativeEngine {
+  return nativeEngine(options).engine;
+}
+
+/**
+ * The engine, and what its modules share: for those who make objects of other classes.
+ *
+ * @param prototypes What objects that instances export have for a prototype.
+ */
+export function nativeEngine(
+  options: WasmtimeOptions,
+  prototypes?: Links["prototypes"],
+): { engine: NativeEngine; space: Space } {
   const settings = settingsOf(options);
   const found = open(options.library);
   if ("reason" in found) throw new TypeError(`Cannot use Wasmtime engine: ${found.reason}`);
-  const space = new Space(found.machine, found.path, settings);
+  const space = new Space(found.machine, found.path, settings, prototypes);
   const { Memory, Table, Global } = space;
   const id = identityOf(found.path, settings, found.features);
   const order = (code: Bytes) => ({ id, library: found.path, settings, code });
@@ -121,7 +134,7 @@ function create(options: WasmtimeOptions = {}): NativeEngine {
     if (module && code && place && !space.isBest(module)) later(order(code), place);
     return module;
   };
-  return {
+  const engine: NativeEngine = {
     id,
     native: true,
     compile: (code) => space.compile(code),
@@ -136,6 +149,7 @@ function create(options: WasmtimeOptions = {}): NativeEngine {
     Table,
     Global,
   };
+  return { engine, space };
 }
 
 /** Makes the best code, in another process where that may be started, and takes no other. */

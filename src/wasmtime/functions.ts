@@ -4,12 +4,13 @@ import type { Address } from "../ffi/ffi.ts";
 import { hostFunction } from "./host_functions.ts";
 import { RAW_BYTES } from "./native_memory.ts";
 import { type AnyFunction, type FunctionState, functionStateOf, nameFunction, type Store } from "./store.ts";
+import { foreignTypes } from "./values.ts";
 import type { FunctionType } from "./types.ts";
 import { areFewNumbers, checkTypes, numberAt, putNumber, putValues, toNumber, toValue, valueAt } from "./values.ts";
 
 /** The exported function of a `wasmtime_func_t`, always the same one. */
 export function exportedFunction(store: Store, words: BigUint64Array, type?: FunctionType): AnyFunction {
-  const identity = `function ${words[1]}`;
+  const identity = identityOf(words);
   const known = store.known.get(identity) as AnyFunction | undefined;
   if (known) return known;
   const { types, wasmtime: { c } } = store.engine.machine;
@@ -25,11 +26,25 @@ export function exportedFunction(store: Store, words: BigUint64Array, type?: Fun
   return call;
 }
 
-/** The `wasmtime_func_t` in a store of a function that lives in another: calls go through JavaScript. */
+const adopted = new WeakMap<Store, WeakMap<AnyFunction, FunctionState>>();
+
+/** The `wasmtime_func_t` in a store of a function that lives elsewhere: calls go through JavaScript. */
 export function adopt(store: Store, call: AnyFunction): FunctionState {
+  const own = adopted.get(store) ?? new WeakMap();
+  adopted.set(store, own);
+  const known = own.get(call);
+  if (known) return known;
   // Wasmtime's own description belongs to the compiler of the other store, which may be another.
-  const type = store.engine.machine.types.copyOf(functionStateOf(call)!.type);
-  return { store, slot: hostFunction(store, call, type), type };
+  const type = store.engine.machine.types.copyOf(functionStateOf(call)?.type ?? foreignTypes.get(call)!());
+  const state = { store, slot: hostFunction(store, call, type), type };
+  // Whoever takes it out of a table gets what was put in.
+  store.known.set(identityOf(state.slot.words), call);
+  own.set(call, state);
+  return state;
+}
+
+function identityOf(words: BigUint64Array): string {
+  return `function ${words[1]}`;
 }
 
 /** For few numbers: written out, because a loop over the arguments takes twice as long. */

@@ -89,11 +89,7 @@ export const globals: Objects<GlobalState> = new Objects(
 export function globalClass(place: () => Store): NativeGlobalClass {
   return class Global {
     constructor(descriptor: { value: string; mutable?: boolean }, value?: unknown) {
-      const name = String((objectOf("global", descriptor) as { value?: unknown }).value);
-      const type = Object.hasOwn(VALUES, name) ? VALUES[name] : undefined;
-      if (!type) throw new TypeError(`Cannot make global: its value cannot be "${name}"`);
-      const given = value === undefined ? type[2] : value;
-      makeGlobal(this, place(), type, Boolean(descriptor.mutable), given);
+      makeGlobal(this, place, descriptor, value);
     }
 
     get value(): unknown {
@@ -114,14 +110,31 @@ export function globalClass(place: () => Store): NativeGlobalClass {
   };
 }
 
+/**
+ * Makes a global of an object.
+ *
+ * @throws {TypeError} When the descriptor or value is invalid.
+ */
+export function makeGlobal(
+  global: object,
+  place: () => Store,
+  descriptor: { value?: unknown; mutable?: unknown },
+  value: unknown,
+): void {
+  const { mutable, value: name } = objectOf("global", descriptor) as { mutable?: unknown; value?: unknown };
+  const type = Object.hasOwn(VALUES, String(name)) ? VALUES[String(name)] : undefined;
+  if (!type) throw new TypeError(`Cannot make global: its value cannot be "${name}"`);
+  make(global, place(), type, Boolean(mutable), value === undefined ? type[2] : value);
+}
+
 /** Makes a global of a number that a module imports: the standard allows that where it is not mutable. */
 export function globalOfNumber(store: Store, { content }: GlobalType, value: unknown): GlobalState {
   const global = Object.create(store.engine.links.prototypes.global);
-  makeGlobal(global, store, VALUES[content.kind]!, false, value);
+  make(global, store, VALUES[content.kind]!, false, value);
   return globals.stateOf(global);
 }
 
-function makeGlobal(
+function make(
   global: object,
   store: Store,
   [kind, number]: readonly [Kind, number, unknown],

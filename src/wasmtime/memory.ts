@@ -96,7 +96,7 @@ export const memories: Objects<MemoryState> = new Objects("memory", LOW, (store,
 export function memoryClass(place: () => Store): NativeMemoryClass {
   return class Memory {
     constructor(descriptor: { initial: number; maximum?: number; shared?: boolean; address?: string }) {
-      create(this, place, descriptor);
+      makeMemory(this, place, descriptor);
     }
 
     get buffer(): ArrayBuffer {
@@ -114,7 +114,16 @@ export function memoryClass(place: () => Store): NativeMemoryClass {
   };
 }
 
-function create(memory: object, place: () => Store, descriptor: { shared?: unknown; address?: unknown }): void {
+/**
+ * Makes a memory of an object.
+ *
+ * @throws {TypeError | RangeError} When the descriptor is invalid, or there is no room.
+ */
+export function makeMemory(
+  memory: object,
+  place: () => Store,
+  descriptor: { initial?: unknown; maximum?: unknown; shared?: unknown; address?: unknown },
+): void {
   const { initial, maximum } = limitsOf("memory", descriptor, MAX_PAGES);
   if (maximum !== undefined && maximum > MAX_PAGES) {
     throw new RangeError(`Cannot make memory: a maximum of ${maximum} is more than ${MAX_PAGES}`);

@@ -35,14 +35,18 @@ export class Space {
   #winch: Compiler | undefined;
   #shared: WeakRef<Store> | undefined;
 
-  /** Makes no compiler yet. */
-  constructor(machine: Machine, path: string, settings: Settings) {
+  /**
+   * Makes no compiler yet.
+   *
+   * @param prototypes What objects that instances export have for a prototype; absent: those of the classes here.
+   */
+  constructor(machine: Machine, path: string, settings: Settings, prototypes?: Links["prototypes"]) {
     this.#machine = machine;
     this.#path = path;
     this.#settings = settings;
-    const place = () => this.#sharedStore();
+    const place = () => this.sharedStore();
     [this.Memory, this.Table, this.Global] = [memoryClass(place), tableClass(place), globalClass(place)];
-    const prototypes = { memory: this.Memory.prototype, table: this.Table.prototype, global: this.Global.prototype };
+    prototypes ??= { memory: this.Memory.prototype, table: this.Table.prototype, global: this.Global.prototype };
     this.#links = { adopt, exportedFunction, prototypes };
   }
 
@@ -156,7 +160,7 @@ export class Space {
   }
 
   /** One for all objects that belong to no instance yet: then an instance can import any of them. */
-  #sharedStore(): Store {
+  sharedStore(): Store {
     const known = this.#shared?.deref();
     if (known && !known.isDisposed) return known;
     const store = new Store(this.#engineOf(this.cranelift));

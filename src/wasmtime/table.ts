@@ -133,7 +133,7 @@ export const tables: Objects<TableState> = new Objects("table", LOW, (store, slo
 export function tableClass(place: () => Store): NativeTableClass {
   return class Table {
     constructor(descriptor: { element: string; initial: number; maximum?: number }, ...given: unknown[]) {
-      create(this, place, descriptor, given);
+      makeTable(this, place, descriptor, given);
     }
 
     get length(): number {
@@ -167,7 +167,18 @@ function valueOf({ kind }: ValueType, given: readonly unknown[]): unknown {
     : undefined;
 }
 
-function create(table: object, place: () => Store, descriptor: { element?: unknown }, given: unknown[]): void {
+/**
+ * Makes a table of an object.
+ *
+ * @param given What its elements are at first, if that was said.
+ * @throws {TypeError | RangeError} When the descriptor or value is invalid, or there is no room.
+ */
+export function makeTable(
+  table: object,
+  place: () => Store,
+  descriptor: { element?: unknown; initial?: unknown; maximum?: unknown },
+  given: readonly unknown[],
+): void {
   const name = String((objectOf("table", descriptor) as { element?: unknown }).element);
   const element = Object.hasOwn(ELEMENTS, name) ? ELEMENTS[name] : undefined;
   if (!element) throw new TypeError(`Cannot make table: elements cannot be "${name}"`);

@@ -161,7 +161,7 @@ export class TypeReader {
    *
    * @throws {TypeError} When it has a type that cannot be made here.
    */
-  copyOf({ parameters, results }: FunctionType): FunctionType {
+  copyOf({ parameters, results }: Pick<FunctionType, "parameters" | "results">): FunctionType {
     const { c } = this.#wasmtime;
     const vecs = [parameters, results].map((types) => {
       const made = types.map(({ kind, isNullable }) => {

@@ -30,6 +30,9 @@ export function checkTypes(types: readonly ValueType[]): void {
   }
 }
 
+/** Types of exported functions that are the runtime's own. */
+export const foreignTypes: WeakMap<object, () => Pick<FunctionType, "parameters" | "results">> = new WeakMap();
+
 /** Converts to a number. */
 export function toNumber(kind: Kind, value: unknown): AnyNumber {
   if (kind === "i32") return (value as number) | 0;
@@ -63,8 +66,10 @@ export function toValue(store: Store, type: ValueType, value: unknown): unknown 
   if (value === null && !type.isNullable) throw new TypeError("Cannot pass null: the type does not allow it");
   if (type.kind === "externref" || value === null) return value;
   const state = functionStateOf(value);
-  if (!state) throw new TypeError("Cannot pass value: a funcref must be null or an exported function");
-  return state.store === store ? state : store.engine.links.adopt(store, value as AnyFunction);
+  if (!state && !foreignTypes.has(value as object)) {
+    throw new TypeError("Cannot pass value: a funcref must be null or an exported function");
+  }
+  return state?.store === store ? state : store.engine.links.adopt(store, value as AnyFunction);
 }
 
 /** Puts values that have been converted, one after another. */

@@ -57,6 +57,8 @@ export interface Ran {
   readonly stdout: string;
   readonly stderr: string;
   readonly lookups: readonly Lookup[];
+  /** Why Wasmtime refused modules, which then went to the runtime. */
+  readonly refusals: readonly string[];
   /** What else the cache said: nothing, where all is well. */
   readonly complaints: readonly string[];
 }
@@ -126,14 +128,16 @@ function commandOf(runtime: string, command: readonly string[], preload?: string
   return [program, "run", "-A", ...options, ...(preload === undefined ? [] : ["--preload", preload])];
 }
 
-function toldIn(stderr: string): Pick<Ran, "lookups" | "complaints"> {
+function toldIn(stderr: string): Pick<Ran, "lookups" | "refusals" | "complaints"> {
   const lines = [...stderr.matchAll(/^wasm-module-cache: (.*)$/gm)].map(([, line]) => line!);
   const lookup = /^(memory|disk|recompiled|compiled) ([0-9a-f]{64}) (\d+) bytes /;
   const lookups = lines.flatMap((line) => {
     const [, from, key, bytes] = line.match(lookup) ?? [];
     return from && key ? [{ from, key, bytes: Number(bytes) }] : [];
   });
-  return { lookups, complaints: lines.filter((line) => !lookup.test(line)) };
+  const refused = /^left to the runtime: /;
+  const refusals = lines.filter((line) => refused.test(line)).map((line) => line.replace(refused, ""));
+  return { lookups, refusals, complaints: lines.filter((line) => !lookup.test(line) && !refused.test(line)) };
 }
 
 /** The first lookup of the largest module. */

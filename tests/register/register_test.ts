@@ -568,7 +568,9 @@ test("fetch and wasm that is compiled on its way work as before", options, () =>
 test("where the cache cannot be loaded, the runtime compiles", options, async () => {
   await inDirectory(async (directory) => {
     // Only what is loaded at first is there; then a file of that name that is another's.
-    const first = ["loading", "register", "settings", "worthwhile"].map((name) => `src/register/${name}.ts`);
+    const first = ["loading", "register", "replacing", "settings", "worthwhile"].map((name) =>
+      `src/register/${name}.ts`
+    );
     const below = ["src/bytes.ts", "src/engine/runtime.ts", "src/register/program.ts"];
     for (const path of ["register.ts", "package.json", ...first, ...below]) {
       cpSync(`${ROOT}/${path}`, `${directory}/${path}`);
