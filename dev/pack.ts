@@ -10,8 +10,16 @@ const FOLDER = `${ROOT}/.cache/npm`;
 const ENTRIES = { mod: "mod", binaryen: "binaryen", unpack: "unpack", v8: "v8", wat: "wat" };
 const PARTS = { backend: "src/register/backend", loader: "src/load/loader", engine: "src/v8/engine" };
 
-/** Files that run on their own, found beside the one above. */
-const PROGRAMS = ["src/v8/process_main", "src/steps/optimize_worker"];
+/** What is in a second file, which few programs load. */
+const NATIVE = { wasmtime: "wasmtime", facade: "src/wasmtime/facade/facade" };
+
+/** Files that run on their own, found beside those above. */
+const PROGRAMS = [
+  "src/v8/process_main",
+  "src/steps/optimize_worker",
+  "src/wasmtime/compiler_main",
+  "src/wasmtime/ticker_main",
+];
 
 /** A package of 1.8 MB of which one file of 20 KB is used; it opens with its license. */
 const BUNDLED = "hash-wasm";
@@ -52,12 +60,14 @@ async function copyTypes(from: string, to: string): Promise<void> {
   }
 }
 
-/** Bundles the library into two files and what they share, and each program into one. */
+/** Bundles the library into three files and what they share, and each program into one. */
 async function bundle(config: string, target: string, packages: string[]): Promise<void> {
   const inputs = `${FOLDER}/inputs`;
   await Deno.mkdir(inputs);
-  const all = Object.values({ ...ENTRIES, ...PARTS });
-  await Deno.writeTextFile(`${inputs}/core.ts`, all.map((path) => `export * from "${ROOT}/${path}.ts";\n`).join(""));
+  const exporting = (parts: Record<string, string>) =>
+    Object.values(parts).map((path) => `export * from "${ROOT}/${path}.ts";\n`).join("");
+  await Deno.writeTextFile(`${inputs}/core.ts`, exporting({ ...ENTRIES, ...PARTS }));
+  await Deno.writeTextFile(`${inputs}/native.ts`, exporting(NATIVE));
   await Deno.writeTextFile(`${inputs}/register.ts`, `export * from "${ROOT}/register.ts";\n`);
   const external = [...Object.keys(LAZY), ...packages.flatMap((name) => [name, `${name}/*`])];
   const options = [
@@ -70,7 +80,8 @@ async function bundle(config: string, target: string, packages: string[]): Promi
     `${target}/lib`,
   ];
   const flags = external.map((name) => `--external=${name}`);
-  await checked("bundle", ...options, ...flags, "--code-splitting", `${inputs}/core.ts`, `${inputs}/register.ts`);
+  const shared = ["core", "native", "register"].map((name) => `${inputs}/${name}.ts`);
+  await checked("bundle", ...options, ...flags, "--code-splitting", ...shared);
   for (const path of PROGRAMS) await checked("bundle", ...options, ...flags, `${ROOT}/${path}.ts`);
   await linkFiles(config, target);
 }
@@ -83,18 +94,21 @@ async function checked(...args: string[]): Promise<string> {
 
 /** Writes the files that only name what is in the one, and lets those that load them do so. */
 async function linkFiles(config: string, target: string): Promise<void> {
-  for (const [name, path] of Object.entries({ ...ENTRIES, ...PARTS })) {
+  for (const [name, path] of Object.entries({ ...ENTRIES, ...PARTS, ...NATIVE })) {
+    const file = Object.hasOwn(NATIVE, name) ? "native" : "core";
     // By a process that resolves as the config says.
     const script = `console.log("names: " + Object.keys(await import(${
       JSON.stringify(`file://${ROOT}/${path}.ts`)
     })).join(", "))`;
     const names = (await checked("eval", "--config", config, "--no-lock", script)).match(/^names: (.+)$/m)?.[1];
     if (names === undefined) throw new Error(`Cannot pack: ${path} names no exports`);
-    await Deno.writeTextFile(`${target}/lib/${name}.js`, `export { ${names} } from "./core.js";\n`);
+    await Deno.writeTextFile(`${target}/lib/${name}.js`, `export { ${names} } from "./${file}.js";\n`);
   }
   // Where the core looks for it.
   await Deno.mkdir(`${target}/v8`);
   await Deno.writeTextFile(`${target}/v8/engine.js`, `export * from "../lib/engine.js";\n`);
+  await Deno.mkdir(`${target}/wasmtime/facade`, { recursive: true });
+  await Deno.writeTextFile(`${target}/wasmtime/facade/facade.js`, `export * from "../../lib/facade.js";\n`);
   for await (const { name } of Deno.readDir(`${target}/lib`)) {
     const text = (await Deno.readTextFile(`${target}/lib/${name}`))
       .replace(DOWNLOADED, "npm:").replace(HIDDEN_REQUIRE, HIDDEN_REQUIRE.slice(2));
