@@ -5,6 +5,7 @@ import { openContext, type Resolved } from "../context.ts";
 import { runAsync, runSync } from "../effect.ts";
 import type { Engine } from "../engine/engine.ts";
 import { native } from "../engine/runtime.ts";
+import type { ModuleCacheOptions } from "../options.ts";
 import { lookup } from "../lookup.ts";
 import type { NativeModule } from "../wasmtime/module.ts";
 import type { Backend } from "./compiles.ts";
@@ -13,8 +14,8 @@ import { optionsOf } from "./storage.ts";
 
 /** Creates the cache of a process whose modules Wasmtime runs. */
 export function makeNativeBackend(settings: Settings, facade: Required<Settings>["facade"]): Backend {
-  const options = optionsOf(settings, facade.engine as unknown as Engine, true);
-  const context = openContext<NativeModule>({ ...options, engine: facade.engine });
+  const options: unknown = optionsOf(settings, facade.engine as unknown as Engine, true);
+  const context = openContext(options as ModuleCacheOptions<NativeModule>);
   const told = ({ elapsedMs, from, key, module }: Resolved<NativeModule>, { length }: Uint8Array) => {
     trace(settings, `${from} ${key} ${length} bytes ${elapsedMs.toFixed(2)} ms`);
     return facade.presented(module);

@@ -20,7 +20,11 @@ const LOADS = `(module (import "e" "m" (memory 1)) (export "m" (memory 0))
   (func (export "f") (result i32) (i32.load (i32.const 0))))`;
 
 /** Runs a text with modules: gives the lines that it printed, as JSON. */
-function run(text: string, codes: Record<string, string | number[]>, minBytes = 0): Promise<unknown[]> {
+function run(
+  text: string,
+  codes: Record<string, string | number[]>,
+  { minBytes = 0, env = {} }: { minBytes?: number; env?: Record<string, string> } = {},
+): Promise<unknown[]> {
   return inDirectory(async (directory) => {
     const declared = await Promise.all(
       Object.entries(codes).map(async ([name, code]) =>
@@ -36,6 +40,7 @@ function run(text: string, codes: Record<string, string | number[]>, minBytes = 
       WASM_CACHE_WASMTIME: library!,
       WASM_CACHE_DIR: directory,
       WASM_CACHE_MIN_BYTES: `${minBytes}`,
+      ...env,
     });
     assertEquals(code, 0, stderr);
     return stdout.trim().split("\n").map((line) => JSON.parse(line));
@@ -107,7 +112,7 @@ test("functions of small modules, which the runtime compiles, can be put into ta
     exports.t.set(0, null);
     print(name(() => exports.call(4)), name(() => exports.t.set(0, () => {})));`;
   const expected = [[7.5, true], ["RuntimeError", "TypeError"]];
-  assertEquals(await run(text, { LARGE: large, HELPER: helper }, 4096), expected);
+  assertEquals(await run(text, { LARGE: large, HELPER: helper }, { minBytes: 4096 }), expected);
 });
 
 test("what an instance exports looks as the runtime's does", options, async () => {
@@ -142,3 +147,38 @@ test("what Wasmtime has made goes on working when register has gone", options, a
     print(name(() => structuredClone(new WebAssembly.Module(LOADS))));`;
   assertEquals(await run(text, { LOADS }), [[3, 3], [true, 2], [0], ["DataCloneError"]]);
 });
+
+test("what waits for promises is left to the runtime", options, async () => {
+  const code = `(module (import "e" "f" (func $f (result i32))) (export "f" (func $f))
+    (func (export "g") (result i32) (i32.add (call $f) (i32.const 1))))`;
+  const text = `
+    const { exports } = instance(CODE, { e: { f: new WebAssembly.Suspending(() => Promise.resolve(5)) } });
+    print(await WebAssembly.promising(exports.g)());
+    const { g } = instance(CODE, { e: { f: () => Promise.resolve(5) } }).exports;
+    print(name(() => g()));`;
+  assertEquals(await run(text, { CODE: code }), [[6], ["TypeError"]]);
+});
+
+test("a strict cache without its secret compiles nothing by Wasmtime either", options, async () => {
+  const env = { WASM_CACHE_STRICT: "1", WASM_CACHE_SECRET_FILE: "/none" };
+  const text = `print(name(() => new WebAssembly.Module(LOADS)));
+    print(await WebAssembly.compile(LOADS).catch(({ code }) => code));`;
+  assertEquals(await run(text, { LOADS }, { env }), [["CacheError"], ["IO"]]);
+});
+
+test("entries are signed and read as the variables say", options, () =>
+  inDirectory(async (directory) => {
+    const text = `new WebAssembly.Module(Uint8Array.of(${await codeOf(LOADS)}));`;
+    const from = async (env: Record<string, string>) => {
+      const wasmtime = { WASM_CACHE_ENGINE: "wasmtime", WASM_CACHE_WASMTIME: library!, WASM_CACHE_DIR: directory };
+      const ended = await registered({ "a.mjs": text }, { ...wasmtime, WASM_CACHE_MIN_BYTES: "0", ...env });
+      assertEquals(ended.code, 0, ended.stderr);
+      return ended.from;
+    };
+    assertEquals(await from({ WASM_CACHE_READ_ONLY: "1" }), ["compiled"]);
+    assertEquals(await from({}), ["compiled"]);
+    assertEquals(await from({ WASM_CACHE_READ_ONLY: "1" }), ["disk"]);
+    const secret = { WASM_CACHE_SECRET_FILE: new URL("../../deno.json", import.meta.url).pathname };
+    assertEquals(await from(secret), ["recompiled"]);
+    assertEquals(await from(secret), ["disk"]);
+  }));

@@ -79,8 +79,12 @@ function small(space: Space, code: Bytes): WebAssembly.Module | undefined {
   }
 }
 
+/** Longest code that the standard allows, bytes. */
+const MAX_CODE_BYTES = 1024 ** 3;
+
 /** Exceptions that leave a module are objects of the runtime's, and those of JavaScript must be caught in it. */
 function checkSections(code: Bytes): void {
+  if (code.length > MAX_CODE_BYTES) throw new native.CompileError("it is too long");
   for (const { id } of sectionsOf(code)) {
     if (id === TAG_SECTION) throw new native.CompileError("Wasmtime's exceptions are not those of JavaScript");
   }

@@ -114,7 +114,7 @@ export class FacadeInstances {
 
   #isOnlyForRuntime({ kind, value }: Given): boolean {
     if (kind === "tag") return true;
-    if (kind === "function") return isObject(value) && typeof value !== "function";
+    if (kind === "function") return isSuspending(value) || (isObject(value) && typeof value !== "function");
     return this.#objects.homeOf(value) === "runtime" &&
       !(kind === "global" && isConstant(value as WebAssembly.Global));
   }
@@ -147,6 +147,14 @@ export class FacadeInstances {
     }
     return instance;
   }
+}
+
+/** Missing in some versions. */
+const { Suspending } = globalThis.WebAssembly as { Suspending?: new () => object };
+
+/** Whether it is a function for which WebAssembly waits: on Bun it is one for `typeof` too. */
+function isSuspending(value: unknown): boolean {
+  return Suspending !== undefined && value instanceof Suspending;
 }
 
 /** The runtime's own call. */
