@@ -1,8 +1,8 @@
 // Reads a module's code: its functions, and what an inert instance of it needs. The code has been compiled, so it is
 // valid. Pure.
 
+import { Reader, sectionsOf } from "../engine/binary.ts";
 import { native } from "../engine/runtime.ts";
-import { fromUtf8 } from "../platform/globals.ts";
 
 /** Outline of a module. */
 export interface Outline {
@@ -19,40 +19,10 @@ export interface Outline {
 const SECTIONS = { import: 2, function: 3, export: 7, start: 8, code: 10 } as const;
 const KINDS = ["function", "table", "memory", "global", "tag"] as const;
 
-/** Reads numbers and names of a binary one after another. */
-class Reader {
-  at: number;
-  readonly #code: Uint8Array;
-
-  constructor(code: Uint8Array, at: number) {
-    this.#code = code;
-    this.at = at;
-  }
-
-  byte(): number {
-    return this.#code[this.at++] ?? 0;
-  }
-
-  /** An unsigned LEB128 of up to 53 bits. */
-  number(): number {
-    let [value, factor, byte] = [0, 1, 128];
-    for (; byte >= 128; factor *= 128) {
-      byte = this.byte();
-      value += (byte & 127) * factor;
-    }
-    return value;
-  }
-
-  name(): string {
-    const length = this.number();
-    this.at += length;
-    return fromUtf8(this.#code.subarray(this.at - length, this.at));
-  }
-}
-
 /** Reads an outline. */
 export function outlineOf(code: Uint8Array): Outline {
-  const sections = sectionsOf(code);
+  // Where the content of each section begins.
+  const sections = new Map([...sectionsOf(code)].map(({ id, from }) => [id, from]));
   const at = (id: number) => new Reader(code, sections.get(id) ?? code.length);
   const { imports, importedFunctions } = importsOf(at(SECTIONS.import));
   const functions = at(SECTIONS.function).number();
@@ -70,19 +40,6 @@ export const MIN_BYTES = 4096;
 /** Whether an artifact of the code saves anything and can be made: V8 is given functions by their exports. */
 export function isWorth(code: Uint8Array, outline: Outline = outlineOf(code)): boolean {
   return code.length >= MIN_BYTES && outline.shortestExport !== undefined;
-}
-
-/** Where the content of each section begins. */
-function sectionsOf(code: Uint8Array): Map<number, number> {
-  const sections = new Map<number, number>();
-  const reader = new Reader(code, 8);
-  while (reader.at < code.length) {
-    const id = reader.byte();
-    const length = reader.number();
-    sections.set(id, reader.at);
-    reader.at += length;
-  }
-  return sections;
 }
 
 /** Lengths of the functions' bodies. */

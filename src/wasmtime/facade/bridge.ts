@@ -10,10 +10,11 @@ export interface Replacement {
   readonly changed: Pick<PropertyDescriptor, "get" | "set" | "value">;
 }
 
-type AnyCall = (...given: unknown[]) => unknown;
+/** Any function. */
+export type AnyCall = (...given: unknown[]) => unknown;
 
 /** Calls that serve native objects, by the key of the descriptor that has them. */
-type Served = Partial<Record<"get" | "set" | "value", unknown>>;
+export type Served = Partial<Record<"get" | "set" | "value", unknown>>;
 
 /**
  * All calls of a holder, each with another before it. The rest, names and lengths too, stays as it is.

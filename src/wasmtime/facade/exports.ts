@@ -4,7 +4,8 @@ import type { Bytes } from "../../engine/calls.ts";
 import { Reader, sectionsOf } from "../../engine/binary.ts";
 import { functionStateOf } from "../store.ts";
 
-type Exports = Readonly<Record<string, unknown>>;
+/** What an instance exports. */
+export type Exports = Readonly<Record<string, unknown>>;
 
 const [EXPORT_SECTION, FUNCTION] = [7, 0];
 
