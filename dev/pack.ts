@@ -60,7 +60,7 @@ async function copyTypes(from: string, to: string): Promise<void> {
   }
 }
 
-/** Bundles the library into three files and what they share, and each program into one. */
+/** Bundles the library into three files, each program into one, and what they share into others. */
 async function bundle(config: string, target: string, packages: string[]): Promise<void> {
   const inputs = `${FOLDER}/inputs`;
   await Deno.mkdir(inputs);
@@ -80,9 +80,12 @@ async function bundle(config: string, target: string, packages: string[]): Promi
     `${target}/lib`,
   ];
   const flags = external.map((name) => `--external=${name}`);
-  const shared = ["core", "native", "register"].map((name) => `${inputs}/${name}.ts`);
-  await checked("bundle", ...options, ...flags, "--code-splitting", ...shared);
-  for (const path of PROGRAMS) await checked("bundle", ...options, ...flags, `${ROOT}/${path}.ts`);
+  for (const path of PROGRAMS) {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    await Deno.writeTextFile(`${inputs}/${name}.ts`, `import "${ROOT}/${path}.ts";\n`);
+  }
+  const all = Array.from(Deno.readDirSync(inputs), ({ name }) => `${inputs}/${name}`).sort();
+  await checked("bundle", ...options, ...flags, "--code-splitting", ...all);
   await linkFiles(config, target);
 }
 

@@ -2,10 +2,11 @@
 
 import { assert, assertEquals, assertNotEquals, assertStrictEquals } from "@std/assert";
 import { ModuleCache } from "@wasm/module-cache";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import process from "node:process";
 import { test } from "node:test";
 import { entriesIn, inDirectory, onlyEntry, payloadOf, runScript, runtimes, thisRuntime } from "../_tools.ts";
-import { settled } from "../_v8_tools.ts";
+import { settled, until } from "../_v8_tools.ts";
 import { engineWith, native } from "./_engine.ts";
 import { library } from "./_library.ts";
 
@@ -112,3 +113,25 @@ test(
       assertStrictEquals((await program(directory)).from, "disk");
     }),
 );
+
+test("a helper that is killed leaves what was there, and nobody waits for it", {
+  timeout: 60_000,
+  skip: native.skip || (existsSync("/proc/self/cwd") ? false : "processes cannot be found by their folder"),
+}, () =>
+  inDirectory(async (directory) => {
+    const first = await program(directory);
+    const helpers = () =>
+      readdirSync("/proc").filter((name) => {
+        try {
+          return /^\d+$/.test(name) && readlinkSync(`/proc/${name}/cwd`) === `${realpathSync(directory)}/v1/tmp`;
+        } catch {
+          return false;
+        }
+      });
+    for (const id of helpers()) process.kill(Number(id), "SIGKILL");
+    await until(() => helpers().length === 0);
+    const second = await program(directory);
+    assertEquals([second.from, second.answer, second.isBest], ["disk", first.answer, false]);
+    // It was tried: nobody else does for a while.
+    assertEquals([helpers(), readdirSync(`${directory}/v1/tmp`)], [[], []]);
+  }));
