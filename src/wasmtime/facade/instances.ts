@@ -70,6 +70,7 @@ export class FacadeInstances {
   /** What is replaced. */
   replacements(): Replacement[] {
     return [
+      ...suspendingReplacements(),
       ...classReplacements(
         "Instance",
         native.Instance,
@@ -114,7 +115,7 @@ export class FacadeInstances {
 
   #isOnlyForRuntime({ kind, value }: Given): boolean {
     if (kind === "tag") return true;
-    if (kind === "function") return isSuspending(value) || (isObject(value) && typeof value !== "function");
+    if (kind === "function") return isObject(value) && (suspending.has(value) || typeof value !== "function");
     return this.#objects.homeOf(value) === "runtime" &&
       !(kind === "global" && isConstant(value as WebAssembly.Global));
   }
@@ -149,12 +150,18 @@ export class FacadeInstances {
   }
 }
 
-/** Missing in some versions. */
-const { Suspending } = globalThis.WebAssembly as { Suspending?: new () => object };
+/** Functions for which WebAssembly waits: Bun's own are like any other. */
+const suspending = new WeakSet<object>();
 
-/** Whether it is a function for which WebAssembly waits: on Bun it is one for `typeof` too. */
-function isSuspending(value: unknown): boolean {
-  return Suspending !== undefined && value instanceof Suspending;
+/** What makes them; missing in some versions. */
+const { Suspending } = globalThis.WebAssembly as { Suspending?: new (...given: unknown[]) => object };
+
+function suspendingReplacements(): Replacement[] {
+  return Suspending === undefined ? [] : classReplacements("Suspending", Suspending, (given, newTarget) => {
+    const made = Reflect.construct(Suspending, given, newTarget);
+    suspending.add(made);
+    return made;
+  });
 }
 
 /** The runtime's own call. */
