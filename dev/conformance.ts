@@ -2,6 +2,7 @@
 // `WebAssembly` and by Wasmtime behind it: `WASM_SPEC=<checkout> deno task conformance`. `--failures` prints which fail.
 
 import type { Outcome } from "./conformance/harness.ts";
+import { library, skip } from "../tests/wasmtime/_library.ts";
 import { chooseConfig, findRuntimes, installPackages, ROOT, type Runtime } from "./tools.ts";
 
 /** What came of a file. */
@@ -12,14 +13,21 @@ interface Ran {
 }
 
 /** Longest time a file may take, ms. */
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 600_000;
 
 /** By whom the tests are run: preloads and variables. */
 const WAYS = { own: [], wasmtime: [`${ROOT}/register.ts`] } as const;
 type Way = keyof typeof WAYS;
 
+// Without it both ways would be the runtime's own.
+if (library === undefined || skip !== false) throw new Error(`Cannot run the tests by Wasmtime: ${skip}`);
 const directory = await Deno.makeTempDir({ prefix: "wasm-module-cache-" });
-const VARIABLES = { WASM_CACHE_ENGINE: "wasmtime", WASM_CACHE_MIN_BYTES: "0", WASM_CACHE_DIR: directory };
+const VARIABLES = {
+  WASM_CACHE_ENGINE: "wasmtime",
+  WASM_CACHE_WASMTIME: library,
+  WASM_CACHE_MIN_BYTES: "0",
+  WASM_CACHE_DIR: directory,
+};
 
 async function runFile(file: string, { name, command }: Runtime, way: Way): Promise<Ran> {
   const flag = name.startsWith("Node") ? "--import" : "--preload";
