@@ -84,7 +84,7 @@ test("imports go one way", () => {
     "load/.*": `${ground}|disk/.*|${protocol}|calls/streaming`,
     "background/.*": `${ground}|engine/.*|${protocol}|disk/key|platform/node_.*`,
     "v8/.*": `${ground}|background/.*|engine/.*|platform/node_.*`,
-    "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*)|background/.*`,
+    "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*|threads)|background/.*`,
     "register/.*":
       `${ground}|engine/.*|memory/.*|v8/engine|wasmtime/(module|facade/facade)|${protocol}|options|calls/streaming|platform/(detect|threads)`,
     "steps/.*": "effect|platform/globals|engine/prepared",

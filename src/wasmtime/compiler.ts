@@ -6,6 +6,7 @@ import type { Address } from "../ffi/ffi.ts";
 import { toUtf8 } from "../platform/globals.ts";
 import { bytesOf, type Wasmtime } from "./binding.ts";
 import type { Settings } from "./settings.ts";
+import { stackBytesHere } from "./thread.ts";
 
 /** Winch compiles at once; Cranelift makes better code, in five times the time and more. */
 export type CompilerName = "cranelift" | "winch";
@@ -45,7 +46,7 @@ export class Compiler {
     c.wasmtime_config_consume_fuel_set(config, Number(settings.fuel));
     c.wasmtime_config_epoch_interruption_set(config, Number(settings.deadlines));
     c.wasmtime_config_cranelift_nan_canonicalization_set(config, Number(settings.canonicalNaN));
-    c.wasmtime_config_max_wasm_stack_set(config, ffi.size(settings.maxWasmStackBytes));
+    c.wasmtime_config_max_wasm_stack_set(config, ffi.size(Math.min(settings.maxWasmStackBytes, stackBytesHere())));
     c.wasmtime_config_parallel_compilation_set(config, Number(isParallel));
     this.address = c.wasm_engine_new_with_config(config);
     this.#wasmtime = wasmtime;

@@ -49,10 +49,7 @@ function isObject(value: unknown): value is object {
   return typeof value === "function" || (typeof value === "object" && value !== null);
 }
 
-/**
- * The stores in which what is given lives: of memories, tables and globals; otherwise that of functions, which could
- * also be called from another.
- */
+/** The stores of memories, tables and globals among what is given, and those of functions, which any store can call. */
 export function storesOf(given: readonly Given[]): { needed: Set<Store>; functions: Set<Store> } {
   const [needed, functions] = [new Set<Store>(), new Set<Store>()];
   for (const { value } of given) {

@@ -33,7 +33,8 @@ export interface WasmtimeOptions {
    */
   canonicalNaN?: boolean;
   /**
-   * Most bytes of a thread's stack that WebAssembly uses; from 64 KiB to 768 KiB.
+   * Most bytes of a thread's stack that WebAssembly uses; from 64 KiB to 768 KiB. In workers of Bun and Node, whose
+   * stacks JavaScript nearly fills, never more than 96 KiB.
    *
    * @default {524288}
    */

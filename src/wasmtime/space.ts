@@ -82,24 +82,27 @@ export class Space {
 
   /** Serializes a module. */
   serialize(module: NativeModule): Bytes {
-    const { forms: [form] } = moduleState(module);
+    const { forms: [form] } = this.#ownState(module);
     return form!.compiler.serialize(form!);
   }
 
   /** Instantiates a module. */
   instantiate(module: NativeModule, imports: unknown, options: InstanceOptions): NativeInstance {
-    const state = moduleState(module);
+    const state = this.#ownState(module);
     const limits = limitsOfInstance(options, this.#settings);
     const given = readImports(this.#typesOf(state.forms[0]!).imports, imports);
     const { needed, functions } = storesOf(given);
     if (needed.size > 1) {
       throw new native.LinkError("Cannot instantiate: imports belong to instances that share nothing");
     }
+    if (![...needed].every((store) => this.#isOwn(store))) {
+      throw new native.LinkError("Cannot instantiate: imports belong to another engine");
+    }
     const isLimited = Object.values(limits).some((limit) => limit !== undefined);
     if (isLimited && needed.size > 0) {
       throw new TypeError("Cannot limit instance: what it imports has been made without limits");
     }
-    const [joined] = isLimited ? [] : [...needed, ...functions];
+    const [joined] = isLimited ? [] : [...needed, ...[...functions].filter((store) => this.#isOwn(store))];
     const store = joined ?? new Store(this.#engineOf(state.forms[0]!.compiler), limits);
     try {
       const form = this.#formFor(state, store);
@@ -110,6 +113,23 @@ export class Space {
       if (!joined) store.dispose();
       throw error;
     }
+  }
+
+  /**
+   * What is behind a module of this engine. Wasmtime ends the process where parts of two engines meet.
+   *
+   * @throws {TypeError} When another engine has compiled it, or it is none.
+   */
+  #ownState(module: NativeModule): ModuleState {
+    const state = moduleState(module);
+    const { compiler } = state.forms[0]!;
+    if (compiler === this.#cranelift || compiler === this.#winch) return state;
+    throw new TypeError("Cannot use module: another engine has compiled it");
+  }
+
+  /** Whether a store is one of this engine's. */
+  #isOwn({ engine }: Store): boolean {
+    return [...this.#engines.values()].includes(engine);
   }
 
   #tryWinch(code: Bytes): Compiled | undefined {
