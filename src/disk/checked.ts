@@ -48,7 +48,11 @@ export class Checked {
   *write(): Operation<void> {
     const all = new Map([...yield* this.#read(), ...this.#records ?? []]);
     const lines = [...all].slice(-MAX_RECORDS).map((record) => `${record.join(" ")}\n`);
-    yield* this.#directory.replace(this.#path, [toUtf8(lines.join(""))]);
+    try {
+      yield* this.#directory.replace(this.#path, [toUtf8(lines.join(""))]);
+    } catch {
+      // No room, or something in its place: the entries are checked again.
+    }
   }
 
   get #path(): string {

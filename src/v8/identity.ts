@@ -1,5 +1,6 @@
 // Whether this process has V8's natives, and everything that decides whether an artifact made here loads there.
 
+import { MARK } from "../background/child.ts";
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import { hasTrapHandler } from "./intrinsics.ts";
 
@@ -41,9 +42,6 @@ function whyNot(): string | undefined {
   if (processPath() !== undefined) return undefined;
   return "a part of this library that runs as a process of its own is not there: is it bundled?";
 }
-
-/** Environment variable of the processes that make artifacts: they must not start others. */
-export const MARK = "WASM_MODULE_CACHE_PROCESS";
 
 function isSingleExecutable(): boolean {
   const sea = nodeProcess().getBuiltinModule("node:sea") as { isSea(): boolean } | undefined;

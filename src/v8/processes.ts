@@ -1,21 +1,15 @@
 // Starts the processes that make artifacts: everything that may crash V8, or needs other flags, happens there.
 
-import { handOver } from "../background/hand_over.ts";
-import { checkFolder, partsOf } from "../background/orders.ts";
-import { LOOK_MS } from "../background/supervisor.ts";
-import { builtin, nodeProcess } from "../platform/node_builtins.ts";
 import type { ChildProcess, StdioOptions } from "node:child_process";
-import type { Readable } from "node:stream";
-import { MARK, processPath } from "./identity.ts";
+import { runToEnd, startSelf } from "../background/child.ts";
+import { handOver } from "../background/hand_over.ts";
+import { checkFolder } from "../background/orders.ts";
 import type { Bytes } from "../engine/calls.ts";
-import { clearTimer, fromUtf8, setTimer } from "../platform/globals.ts";
+import { fromUtf8 } from "../platform/globals.ts";
+import { builtin, nodeProcess } from "../platform/node_builtins.ts";
+import { processPath } from "./identity.ts";
 import { EXITS, type Order, type Role } from "./order.ts";
 import { probeArtifact } from "./proof.ts";
-
-/**
- * How long one process may take, ms: optimizing all of a 34 MB module takes half a minute, on a busy machine longer.
- */
-const LIMIT_MS = 15 * 60 * 1000;
 
 /** Flags under which the work of a role is done. What goes by a profile keeps to one thread. */
 const FLAGS: Partial<Record<Role, string[]>> = {
@@ -79,47 +73,18 @@ export function startSupervisor(orders: readonly Order[], folder: string): void 
 }
 
 /** Runs a role to its end; gives the artifact, or what it printed where it makes none. */
-function run(role: Role, order: Order, work: Work): Promise<Bytes> {
-  return new Promise((resolve, reject) => {
-    const child = start(role, ["pipe", role === "name" ? "pipe" : "ignore", "pipe", "pipe"], work);
-    child.on("error", reject);
-    // Without descriptors there are no pipes either; the error comes later.
-    if (!child.stdin) return;
-    // Not by the timeout of `spawn`: where nothing could be started, it would keep the program alive to its end.
-    const timer = setTimer(() => child.kill("SIGKILL"), LIMIT_MS);
-    const watch = work.look && setInterval(work.look, LOOK_MS);
-    const output = collected(child.stdio[role === "name" ? 1 : 3] as Readable);
-    const complaint = collected(child.stderr!);
-    // It may end before it has read all.
-    child.stdin.on("error", () => {});
-    for (const part of partsOf([order])) child.stdin.write(part);
-    child.stdin.end();
-    const ended = () => (clearTimer(timer), clearInterval(watch));
-    child.on("error", ended);
-    child.on("close", (code, signal) => {
-      ended();
-      if (code === 0) resolve(output());
-      else reject(failureOf(role, signal ?? code, complaint()));
-    });
-  });
-}
-
-/** What comes through a pipe. */
-function collected(pipe: Readable): () => Bytes {
-  const chunks: Uint8Array[] = [];
-  pipe.on("data", (chunk) => chunks.push(chunk)).on("error", () => {});
-  return () => new Uint8Array(Buffer.concat(chunks));
+async function run(role: Role, order: Order, work: Work): Promise<Bytes> {
+  const [from, stdout] = role === "name" ? [1, "pipe"] as const : [3, "ignore"] as const;
+  const child = start(role, ["pipe", stdout, "pipe", "pipe"], work);
+  const { complaint, end, output } = await runToEnd(child, order, from, work.look);
+  if (end === 0) return output;
+  const why = REASONS[`${end}`] ?? complaint;
+  throw new Error(`Cannot make artifact: the process for "${role}" ended with ${end}: ${why}`);
 }
 
 function start(role: Role, stdio: StdioOptions, { folder, name }: Work): ChildProcess {
   const args = [...ownFlags(), ...FLAGS[role] ?? [], "--no-warnings", processPath()!, role, ...(name ? [name] : [])];
-  return builtin("node:child_process").spawn(nodeProcess().execPath, args, {
-    cwd: folder,
-    detached: role === "supervise",
-    env: environment(),
-    stdio,
-    windowsHide: true,
-  });
+  return startSelf(args, { folder, stdio, isDetached: role === "supervise" });
 }
 
 /** Flags of V8 that programs are run with: under others V8 takes no artifact of theirs. */
@@ -130,23 +95,9 @@ function ownFlags(): string[] {
 
 const USUAL_FLAGS = /^--(stack|max[-_]old[-_]space|max[-_]semi[-_]space)[-_]size=|^--(expose[-_]gc|harmony[\w-]*)$/;
 
-/**
- * Without the variables that Node itself reads: options, hooks and channels are for the program, not for its helpers.
- */
-function environment(): Record<string, string | undefined> {
-  const kept = Object.entries(nodeProcess().env).filter(([name]) => !name.startsWith("NODE_"));
-  return { ...Object.fromEntries(kept), [MARK]: "1" };
-}
-
 /** Why a process failed, for people. */
 const REASONS: Record<string, string> = {
   [EXITS.otherIdentity]: "it runs under V8 flags of its own",
   [EXITS.notTheSame]: "V8 gave back another module",
   [EXITS.tooLong]: "it took too long",
 };
-
-/** @param complaint What it printed of it. */
-function failureOf(role: Role, end: string | number | null, complaint: Bytes): Error {
-  const why = REASONS[`${end}`] ?? fromUtf8(complaint).match(/^.*Error\b.*: .*$/m)?.[0] ?? "no reason given";
-  return new Error(`Cannot make artifact: the process for "${role}" ended with ${end}: ${why}`);
-}

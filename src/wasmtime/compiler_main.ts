@@ -4,11 +4,13 @@
 import { Entries } from "../background/attempts.ts";
 import { ordersIn } from "../background/orders.ts";
 import { supervise } from "../background/supervisor.ts";
+import type { Bytes } from "../engine/calls.ts";
+import { native } from "../engine/runtime.ts";
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
-import { Compiler } from "./compiler.ts";
+import { type Compiled, Compiler } from "./compiler.ts";
 import { identityOf } from "./identity.ts";
 import { openLibrary } from "./open.ts";
-import type { Order, Role } from "./order.ts";
+import { type Order, REFUSED, type Role } from "./order.ts";
 
 const { readFileSync, writeSync } = builtin("node:fs");
 
@@ -24,8 +26,19 @@ function compilerFor({ id, library, settings }: Order, isParallel: boolean): Com
 
 function make(order: Order): void {
   const compiler = compilerFor(order, true);
-  const artifact = compiler.serialize(compiler.compile(order.code));
+  const artifact = compiler.serialize(compiledBy(compiler, order.code));
   for (let at = 0; at < artifact.length;) at += writeSync(1, artifact, at);
+}
+
+/** Says why code is refused: that is no fault of this process. */
+function compiledBy(compiler: Compiler, code: Bytes): Compiled {
+  try {
+    return compiler.compile(code);
+  } catch (error) {
+    if (!(error instanceof native.CompileError)) throw error;
+    writeSync(2, `${error.name}: ${error.message}`);
+    return nodeProcess().exit(REFUSED);
+  }
 }
 
 /** By one thread: what nobody waits for leaves the others to those who do. */

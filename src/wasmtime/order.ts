@@ -1,4 +1,4 @@
-// Orders for the processes that compile by Cranelift. Types only.
+// Orders for the processes that compile by Cranelift, and how they answer.
 
 import type { EntryOrder } from "../background/orders.ts";
 import type { Bytes } from "../engine/calls.ts";
@@ -11,6 +11,9 @@ import type { Settings } from "./settings.ts";
  * - `"supervise"`: makes entries, one after another, without hurry.
  */
 export type Role = "make" | "supervise";
+
+/** Exit code of a process whose code Wasmtime refused. */
+export const REFUSED = 3;
 
 /** An artifact to be made. */
 export interface Order extends EntryOrder {

@@ -1,16 +1,12 @@
 // Starts the processes that compile by Cranelift: this runtime itself, with no more permissions than they need.
 
 import type { ChildProcess, StdioOptions } from "node:child_process";
-import type { Readable } from "node:stream";
+import { MARK, runToEnd, startSelf } from "../background/child.ts";
 import { handOver } from "../background/hand_over.ts";
-import { partsOf } from "../background/orders.ts";
 import type { Bytes } from "../engine/calls.ts";
-import { fromUtf8 } from "../platform/globals.ts";
+import { native } from "../engine/runtime.ts";
 import { builtin, nodeProcess } from "../platform/node_builtins.ts";
-import type { Order, Role } from "./order.ts";
-
-/** Environment variable of these processes: they must not start others. */
-export const MARK = "WASM_MODULE_CACHE_PROCESS";
+import { type Order, REFUSED, type Role } from "./order.ts";
 
 /** Whether this process may start others, and has their program. Never prompts. */
 export function mayStart(): boolean {
@@ -29,49 +25,26 @@ export function startSupervisor(orders: readonly Order[], folder: string): void 
 /**
  * Compiles by Cranelift in another process, so that this one goes on.
  *
+ * @throws {WebAssembly.CompileError} When the code is invalid, or Wasmtime refuses it.
  * @throws {Error} When that process ends without an artifact; its message says why.
  */
-export function makeArtifact(order: Order): Promise<Bytes> {
-  return new Promise((resolve, reject) => {
-    const child = start("make", ["pipe", "pipe", "pipe"], "/");
-    child.on("error", reject);
-    // Without descriptors there are no pipes either; the error comes later.
-    if (!child.stdin) return;
-    const [output, complaint] = [collected(child.stdout!), collected(child.stderr!)];
-    // It may end before it has read all.
-    child.stdin.on("error", () => {});
-    for (const part of partsOf([order])) child.stdin.write(part);
-    child.stdin.end();
-    child.on("close", (code, signal) => {
-      if (code === 0) return resolve(output());
-      const why = fromUtf8(complaint()).match(/^.*Error\b.*: .*$/m)?.[0] ?? "no reason given";
-      reject(new Error(`Cannot make artifact: the process ended with ${signal ?? code}: ${why}`));
-    });
-  });
-}
-
-/** What comes through a pipe. */
-function collected(pipe: Readable): () => Bytes {
-  const chunks: Uint8Array[] = [];
-  pipe.on("data", (chunk) => chunks.push(chunk)).on("error", () => {});
-  return () => new Uint8Array(builtin("node:buffer").Buffer.concat(chunks));
+export async function makeArtifact(order: Order): Promise<Bytes> {
+  const child = start("make", ["pipe", "pipe", "pipe"], "/");
+  const { complaint, end, output } = await runToEnd(child, order, 1);
+  if (end === 0) return output;
+  if (end === REFUSED) throw new native.CompileError(complaint.replace(/^.*?CompileError: /, ""));
+  throw new Error(`Cannot make artifact: the process ended with ${end}: ${complaint}`);
 }
 
 /** @param directory Where the process writes. */
 function start(role: Role, stdio: StdioOptions, folder: string, directory?: string): ChildProcess {
-  const args = [...flags(directory), programPath()!, role];
-  return builtin("node:child_process").spawn(nodeProcess().execPath, args, {
-    cwd: folder,
-    detached: role === "supervise",
-    env: environment(),
-    stdio,
-    windowsHide: true,
-  });
+  return startSelf([...flags(directory), programPath()!, role], { folder, stdio, isDetached: role === "supervise" });
 }
 
 function flags(directory: string | undefined): string[] {
   if ("Deno" in globalThis) {
-    const write = directory === undefined ? [] : [`--allow-write=${directory}`];
+    // Paths are separated by commas; a path's own is doubled.
+    const write = directory === undefined ? [] : [`--allow-write=${directory.replaceAll(",", ",,")}`];
     const allowed = ["--allow-ffi", "--allow-read", "--allow-run=ionice", "--allow-sys", "--allow-env", ...write];
     return ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", ...allowed, ...importMap()];
   }
@@ -93,12 +66,6 @@ function importMap(): string[] {
 
 /** Packages that the program of these processes loads. */
 const PACKAGES = ["quick-lru", "@std/crypto/timing-safe-equal", "hash-wasm"];
-
-/** Without what runtimes read: options, hooks and channels are for the program, not for its helpers. */
-function environment(): Record<string, string | undefined> {
-  const kept = Object.entries(nodeProcess().env).filter(([name]) => !/^(NODE_|BUN_|DENO_(?!DIR$))/.test(name));
-  return { ...Object.fromEntries(kept), [MARK]: "1" };
-}
 
 /** The program: a path, or on Deno a URL; `undefined` in a bundle. */
 function programPath(): string | undefined {

@@ -5,6 +5,7 @@ import { type Engine, ModuleCache, type ModuleCacheOptions } from "@wasm/module-
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -141,6 +142,22 @@ bothWays(
       damaged[0]! ^= 1;
       writeFileSync(path, damaged);
       assertStrictEquals(await lookUp(resolve, directory, mapping(seen), trusting), "recompiled");
+      assertEquals(seen.map(({ by }) => by), ["file", "file"]);
+    }),
+  linux,
+);
+
+bothWays(
+  "a record that cannot be written costs a check, and nothing else",
+  (resolve) =>
+    inDirectory(async (directory) => {
+      const seen: Seen = [];
+      await lookUp(resolve, directory, mapping(seen));
+      await settle(onlyEntry(directory));
+      mkdirSync(`${directory}/v1/checked/full`, { recursive: true });
+      for (let i = 0; i < 2; i++) {
+        assertStrictEquals(await lookUp(resolve, directory, mapping(seen), { ...trusting, strict: true }), "disk");
+      }
       assertEquals(seen.map(({ by }) => by), ["file", "file"]);
     }),
   linux,

@@ -1,6 +1,6 @@
 // Where machine code comes from: at once, better in the background, from the directory on all runtimes.
 
-import { assert, assertEquals, assertNotEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ModuleCache } from "@wasm/module-cache";
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
@@ -39,6 +39,27 @@ test(
       const second = await program(directory);
       assertEquals([second.from, second.isBest, second.answer], ["disk", true, first.answer]);
       assertStrictEquals(entriesIn(directory).length, 1);
+    }),
+);
+
+test("any name of a directory will do", { ...native, timeout: 60_000 }, () =>
+  inDirectory(async (directory) => {
+    const odd = `${directory}/a,b --allow=c ü`;
+    await program(odd);
+    await settled(odd);
+    assertEquals(await program(odd), { from: "disk", answer: 1, isBest: true });
+  }));
+
+test(
+  "code that is invalid is the compiler's error, also when it is warmed",
+  native,
+  () =>
+    inDirectory(async (directory) => {
+      const engine = engineWith();
+      const bad = Uint8Array.of(1, 2, 3);
+      await assertRejects(async () => await engine.thorough!.compile(bad), WebAssembly.CompileError);
+      const cache = new ModuleCache({ engine, directory, strict: true });
+      await assertRejects(() => cache.warm([bad]), WebAssembly.CompileError);
     }),
 );
 
