@@ -104,3 +104,12 @@ function hasSlot(value: unknown, getter: Getter): boolean {
 function getter(prototype: object, name: string | symbol): Getter {
   return Object.getOwnPropertyDescriptor(prototype, name)!.get as Getter;
 }
+
+/** Bytes as lower-case hexadecimal digits. */
+export function toHex(bytes: Uint8Array): string {
+  let hex = "";
+  for (const byte of bytes) hex += HEX[byte];
+  return hex;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

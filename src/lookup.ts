@@ -1,10 +1,10 @@
 // The first half of the lookup protocol: memory, then another task's work on the same code, then our own.
 
-import { copyOf } from "./bytes.ts";
+import { copyOf, toHex } from "./bytes.ts";
 import type { Context, Provenance, Resolved } from "./context.ts";
 import { begin, type Effect, immediate, mayWait, type Operation, perform } from "./effect.ts";
 import { compiling, keepsCode } from "./engine/calls.ts";
-import { type Address, addressIn, idDigest, toHex } from "./disk/key.ts";
+import { type Address, addressIn, idDigest } from "./disk/key.ts";
 import { fromCopy, obtain } from "./obtain.ts";
 import type { Slot } from "./memory/memory_tier.ts";
 import type { Bytes } from "./platform/platform.ts";

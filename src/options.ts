@@ -1,7 +1,7 @@
 // Checks the options that callers pass, and fills in the defaults.
 
-import { copyOf, describe, isBytes, isUint8Array, viewOf } from "./bytes.ts";
-import { DIGEST_BYTES, toHex } from "./disk/key.ts";
+import { copyOf, describe, isBytes, isUint8Array, toHex, viewOf } from "./bytes.ts";
+import { DIGEST_BYTES } from "./disk/key.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { CacheWarning } from "./errors.ts";
 import type { MemoryLimits } from "./memory/memory_tier.ts";

@@ -1,8 +1,9 @@
 // What is in a directory, looked at from outside: files by kind, and whether each entry is what was written. Uses the
 // format of the library, but neither its reads nor its checks.
 
+import { toHex } from "../../src/bytes.ts";
 import { decodeHeader, HEADER_BYTES, SEALED_BYTES, sealOf } from "../../src/disk/entry.ts";
-import { ENTRY_NAME, FOLDER_NAME, keyMaterial, PREFIX_NAME, toHex } from "../../src/disk/key.ts";
+import { ENTRY_NAME, FOLDER_NAME, keyMaterial, PREFIX_NAME } from "../../src/disk/key.ts";
 
 /** A file that was there. */
 export interface Stored {

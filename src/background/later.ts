@@ -2,8 +2,7 @@
 // it to another process. Knows no engine.
 
 import type { EntryPlace } from "../engine/engine.ts";
-import { clock, setTimer, type Timer } from "../platform/globals.ts";
-import { nodeProcess } from "../platform/node_builtins.ts";
+import { atEnd, clock, letEnd, setTimer, type Timer } from "../platform/globals.ts";
 import { mark, tellStart, unmark } from "./attempts.ts";
 import type { EntryOrder, Target } from "./orders.ts";
 
@@ -63,20 +62,7 @@ export function later<O extends EntryOrder>({ place, ...job }: Job<O>): void {
   if (!isHooked) atEnd(settle);
   isHooked = true;
   timer ??= setTimer(settle, AFTER_MS);
-  unref(timer);
-}
-
-/** Has a function called when the process ends by itself, or by a call. */
-function atEnd(call: () => void): void {
-  // On Deno, to touch `process` takes 20 ms.
-  if ("Deno" in globalThis) addEventListener("unload", call);
-  else nodeProcess().on("exit", call);
-}
-
-/** Deno's timers are numbers. */
-function unref(timer: Timer): void {
-  if (typeof timer === "number") Deno.unrefTimer(timer);
-  else timer.unref?.();
+  letEnd(timer);
 }
 
 /** Creates the folders during the lookup. */

@@ -1,6 +1,7 @@
 // Keys of entries: digest of the code, identity of the engine, version of the format; and the paths made from them.
 // Pure.
 
+import { toHex } from "../bytes.ts";
 import { FORMAT_VERSION } from "./entry.ts";
 import { type Operation, perform } from "../effect.ts";
 import { toUtf8 } from "../platform/globals.ts";
@@ -51,15 +52,6 @@ export function engineFolder(id: string, engineDigest: Uint8Array): string {
 export function entryPath(folder: string, key: string): string {
   return `${folder}/${key.slice(0, 2)}/${key.slice(2)}`;
 }
-
-/** Bytes as lower-case hexadecimal digits. */
-export function toHex(bytes: Uint8Array): string {
-  let hex = "";
-  for (const byte of bytes) hex += HEX[byte];
-  return hex;
-}
-
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Where an entry is, and what its header must say. */
 export interface Address {

@@ -1,11 +1,11 @@
 // One load by HTTP: stored code if HTTP allows it, otherwise the network. Redirects are followed by hand, because each
 // has caching rules of its own.
 
+import { toHex } from "../bytes.ts";
 import type { Context } from "../context.ts";
 import { runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import { type Known, lookup } from "../lookup.ts";
-import { toHex } from "../disk/key.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { checkResponse, hasUser, isOfWasmType, receive, shown } from "../calls/streaming.ts";
 import { checkPins, type Pin, pinOf, sha256Of } from "./integrity.ts";

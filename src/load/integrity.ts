@@ -1,6 +1,6 @@
 // Subresource integrity: digests of which code must have one. https://www.w3.org/TR/SRI/
 
-import { toHex } from "../disk/key.ts";
+import { toHex } from "../bytes.ts";
 import { crypto } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
 

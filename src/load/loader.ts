@@ -1,9 +1,9 @@
 // Loading by URL: recognizes unchanged files without reading them; leaves HTTP to http.ts. Knows no caching rules.
 
+import { toHex } from "../bytes.ts";
 import QuickLRU from "quick-lru";
 import type { Context, Storage } from "../context.ts";
 import { perform, runAsync } from "../effect.ts";
-import { toHex } from "../disk/key.ts";
 import { lookup } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { hasUser, receive, shown, tooLong } from "../calls/streaming.ts";

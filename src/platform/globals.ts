@@ -9,8 +9,9 @@ interface Own {
 type Coders = Pick<typeof globalThis, "TextEncoder" | "TextDecoder">;
 
 interface Runtime extends Own, Coders {
-  Deno?: unknown;
+  Deno?: { unrefTimer(timer: number): void };
   process?: {
+    on?(event: "exit", call: () => void): void;
     getBuiltinModule?(name: "node:timers"): Own;
     getBuiltinModule?(name: "node:util"): Coders;
     getBuiltinModule?(name: "node:crypto"): { webcrypto: Crypto };
@@ -71,10 +72,20 @@ export function now(): number {
   return Date.now();
 }
 
-/** A timer that was set. */
-export interface Timer {
-  /** Lets the process end before it; absent if the runtime has no such method. */
-  unref?(): void;
+/** A timer that was set: a number on Deno and in browsers, otherwise an object. */
+export type Timer = number | { unref?(): void };
+
+/** Lets the process end before a timer. */
+export function letEnd(timer: Timer): void {
+  if (typeof timer === "object") timer.unref?.();
+  else runtime.Deno?.unrefTimer(timer);
+}
+
+/** Has a function called when the process ends, by itself or by a call; not when it is killed. */
+export function atEnd(call: () => void): void {
+  // On Deno, to touch `process` takes 20 ms.
+  if (runtime.Deno) globalThis.addEventListener("unload", call);
+  else process?.on?.("exit", call);
 }
 
 /** `setTimeout`. */

@@ -1,7 +1,7 @@
 // Workers of either kind: the web's if the runtime has them, because only they start from a URL of any scheme;
 // otherwise Node's.
 
-import { clearTimer, setTimer, type Timer } from "../platform/globals.ts";
+import { clearTimer, letEnd, setTimer, type Timer } from "../platform/globals.ts";
 
 /** Events of a worker, for its starter. */
 export interface WorkerEvents {
@@ -79,7 +79,7 @@ function startedWorker(worker: AnyWorker): StartedWorker & { ended(events: Worke
     post: (message, transfer) => worker.postMessage(message, transfer),
     leave: () => {
       grace = setTimer(end, GRACE_MS);
-      grace.unref?.();
+      letEnd(grace);
     },
     end,
     ended: (events, why) => {

@@ -130,7 +130,8 @@ export function nativeEngine(
   const { Memory, Table, Global } = space;
   const id = identityOf(found.path, settings, found.features);
   const order = (code: Bytes) => ({ id, library: found.path, settings, code });
-  const asks = (module: NativeModule | undefined, code: Bytes | undefined, place: EntryPlace | undefined) => {
+  /** Has the better code made later, where a module has the lesser. */
+  const improve = (module: NativeModule | undefined, code: Bytes | undefined, place: EntryPlace | undefined) => {
     if (module && code && place && !space.isBest(module)) later(order(code), place);
     return module;
   };
@@ -138,11 +139,14 @@ export function nativeEngine(
     id,
     native: true,
     compile: (code) => space.compile(code),
-    serialize: (module, code, place) => space.serialize(asks(module, code, place)!),
+    serialize: (module, code, place) => {
+      improve(module, code, place);
+      return space.serialize(module);
+    },
     deserialize: (artifact, code, place) =>
-      asks(taken(space, code, (compiler) => compiler.deserialize(artifact)), code, place),
+      improve(taken(space, code, (compiler) => compiler.deserialize(artifact)), code, place),
     deserializeFile: (path, code, place) =>
-      asks(taken(space, code, (compiler) => compiler.deserializeFile(path)), code, place),
+      improve(taken(space, code, (compiler) => compiler.deserializeFile(path)), code, place),
     thorough: thoroughEngine(id, space, order),
     instantiate: (module, imports, limits = {}) => space.instantiate(module, imports, limits),
     Memory,

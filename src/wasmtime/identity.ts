@@ -1,12 +1,13 @@
 // What decides whether an artifact made here loads there, as a text. Must not open the library.
 
+import { toHex } from "../bytes.ts";
 import { detectPlatform } from "../platform/detect.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { target } from "./library.ts";
 import type { Settings } from "./settings.ts";
 
 /** The version whose structures the binding knows. */
-const MAJOR = 50;
+export const MAJOR = 50;
 
 /** Program headers and notes are within an image's beginning. */
 const HEAD_BYTES = 4096;
@@ -36,7 +37,7 @@ export function identityOf(library: string, settings: Settings, features: string
 function buildOf(library: string): string {
   const { files, sha256 } = detectPlatform();
   const head = files!.withFile(library, (file) => file.read(0, HEAD_BYTES)).sync();
-  return buildIdIn(head) ?? `sha256:${hex(sha256(files!.readWhole(library).sync()).sync())}`;
+  return buildIdIn(head) ?? `sha256:${toHex(sha256(files!.readWhole(library).sync()).sync())}`;
 }
 
 const [PT_NOTE, NT_GNU_BUILD_ID, GNU] = [4, 3, 0x554e47];
@@ -74,7 +75,7 @@ function buildIdAmong(view: DataView<ArrayBuffer>, start: number, end: number): 
     const value = at + 12 + padded(nameLength);
     const isBuildId = type === NT_GNU_BUILD_ID && nameLength === 4 && view.getUint32(at + 12, true) === GNU;
     if (isBuildId && length > 0 && value + length <= last) {
-      return hex(new Uint8Array(view.buffer, view.byteOffset + value, length));
+      return toHex(new Uint8Array(view.buffer, view.byteOffset + value, length));
     }
     at = value + padded(length);
   }
@@ -83,8 +84,4 @@ function buildIdAmong(view: DataView<ArrayBuffer>, start: number, end: number): 
 
 function padded(length: number): number {
   return (length + 3) & ~3;
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -3,11 +3,9 @@
 import { detectFfi } from "../ffi/detect.ts";
 import { textOf } from "../bytes.ts";
 import { Compiler } from "./compiler.ts";
+import { MAJOR } from "./identity.ts";
 import { Machine } from "./machine.ts";
 import type { Settings } from "./settings.ts";
-
-/** The version whose structures the binding knows. */
-const MAJOR = "50";
 
 /** Where an artifact has the version of the library that made it: before the name of the machine. */
 const VERSION = /(\d+)[^\d](x86_64|aarch64)-/;
@@ -49,7 +47,7 @@ function opened(path: string): Opened | string {
     const machine = new Machine(ffi, path);
     const description = describedBy(machine);
     const version = description.match(VERSION)?.[1];
-    if (version !== MAJOR) return `the library is Wasmtime ${version ?? "?"}, and must be ${MAJOR}`;
+    if (version !== `${MAJOR}`) return `the library is Wasmtime ${version ?? "?"}, and must be ${MAJOR}`;
     return { machine, features: digestOf(description) };
   } catch (error) {
     return `the library ${path} cannot be used: ${textOf(error)}`;

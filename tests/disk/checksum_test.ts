@@ -1,11 +1,11 @@
 // XXH3-128: what it gives, and when it is left to SHA-256.
 
+import { toHex } from "../../src/bytes.ts";
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { join } from "node:path";
 import { test } from "node:test";
 import { xxh3, XXH3_FROM_BYTES } from "../../src/disk/checksum.ts";
 import { perform, runAsync, runSync } from "../../src/effect.ts";
-import { toHex } from "../../src/disk/key.ts";
 import { ROOT, runScript, runtimes, thisRuntime } from "../_tools.ts";
 
 const large = new Uint8Array(XXH3_FROM_BYTES);

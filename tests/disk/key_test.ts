@@ -1,9 +1,10 @@
 // Keys and folders: what makes them differ, what keeps them safe.
 
+import { toHex } from "../../src/bytes.ts";
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStrictEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { engineFolder, entryPath, keyMaterial, toHex } from "../../src/disk/key.ts";
+import { engineFolder, entryPath, keyMaterial } from "../../src/disk/key.ts";
 import { bytes } from "../_tools.ts";
 
 const sha256 = (data: Uint8Array) => new Uint8Array(createHash("sha256").update(data).digest());
