@@ -1,6 +1,7 @@
 // What one engine's modules and instances share: the library's machine, the two compilers, the classes of its objects,
 // and the store of those that belong to no instance yet.
 
+import { describe, isUint8Array } from "../bytes.ts";
 import { native } from "../engine/runtime.ts";
 import type { Bytes } from "../engine/calls.ts";
 import { type Compiled, Compiler } from "./compiler.ts";
@@ -66,6 +67,7 @@ export class Space {
    * objects that have been made for the better code.
    */
   compile(code: Bytes): NativeModule {
+    if (!isUint8Array(code)) throw new TypeError(`Cannot compile code: not a Uint8Array but ${describe(code)}`);
     const fast = importsState(code) ? undefined : this.#tryWinch(code);
     return this.moduleOf(fast ?? this.cranelift.compile(code), code);
   }

@@ -1,6 +1,7 @@
 // Engines beside each other, and stacks that are nearly full: what would end the process is an error.
 
 import { assertEquals } from "@std/assert";
+import process from "node:process";
 import { test } from "node:test";
 import { runScript, runtimes, thisRuntime } from "../_tools.ts";
 import { native } from "./_engine.ts";
@@ -25,6 +26,16 @@ test("what belongs to another engine is refused, and its functions are called th
     serialize: "TypeError",
   });
 });
+
+for (const seed of process.env.TEST_LONG === "1" ? Array.from({ length: 50 }, (_, i) => `${i}`) : ["1", "2"]) {
+  test(
+    `whatever is done with anything, the process goes on, seed ${seed}`,
+    { ...native, timeout: 120_000 },
+    async () => {
+      assertEquals(await toldBy("_fuzz.ts", seed, "1500"), { seed, isUsed: true });
+    },
+  );
+}
 
 for (const bytes of ["65536", "524288", "786432"]) {
   test(`WebAssembly that recurses where JavaScript has used up the stack traps, with ${bytes} bytes`, {
