@@ -19,7 +19,9 @@ export function mayStart(): boolean {
 /** Starts the process that carries orders out, and lets it go: it lives on when this one ends. */
 export function startSupervisor(orders: readonly Order[], folder: string): void {
   const { directory } = orders[0]!.target!;
-  handOver(orders, folder, (file) => start("supervise", [file, "ignore", "ignore"], folder, directory));
+  // Deno splits a list of paths at commas; from the folder, the directory can be named without its own.
+  const writable = directory.includes(",") ? builtin("node:path").relative(folder, directory) : directory;
+  handOver(orders, folder, (file) => start("supervise", [file, "ignore", "ignore"], folder, writable));
 }
 
 /**
@@ -36,15 +38,14 @@ export async function makeArtifact(order: Order): Promise<Bytes> {
   throw new Error(`Cannot make artifact: the process ended with ${end}: ${complaint}`);
 }
 
-/** @param directory Where the process writes. */
-function start(role: Role, stdio: StdioOptions, folder: string, directory?: string): ChildProcess {
-  return startSelf([...flags(directory), programPath()!, role], { folder, stdio, isDetached: role === "supervise" });
+/** @param writable Where the process writes. */
+function start(role: Role, stdio: StdioOptions, folder: string, writable?: string): ChildProcess {
+  return startSelf([...flags(writable), programPath()!, role], { folder, stdio, isDetached: role === "supervise" });
 }
 
-function flags(directory: string | undefined): string[] {
+function flags(writable: string | undefined): string[] {
   if ("Deno" in globalThis) {
-    // Paths are separated by commas; a path's own is doubled.
-    const write = directory === undefined ? [] : [`--allow-write=${directory.replaceAll(",", ",,")}`];
+    const write = writable === undefined ? [] : [`--allow-write=${writable}`];
     const allowed = ["--allow-ffi", "--allow-read", "--allow-run=ionice", "--allow-sys", "--allow-env", ...write];
     return ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", ...allowed, ...importMap()];
   }
