@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { inDirectory, ROOT, runtimes, thisRuntime } from "../_tools.ts";
+import { inDirectory, ROOT, runScript, runtimes, thisRuntime } from "../_tools.ts";
 import { codeOf, engineWith, instanceOf, native, trapOf } from "./_engine.ts";
 import { library } from "./_library.ts";
 
@@ -99,20 +99,17 @@ test("an instance that was disposed of is a TypeError, and its buffers are empty
   }
 });
 
-test("thousands of instances are made and forgotten", { ...native, timeout: 120_000 }, async () => {
-  const engine = engineWith();
-  const module = await engine.compile(
-    await codeOf(`(module (memory (export "m") 1) (func (export "f") (result i32) (i32.const 7)))`),
-  );
-  let sum = 0;
-  for (let i = 0; i < 3000; i++) {
-    const instance = engine.instantiate(module);
-    sum += instance.exports.f();
-    if (i % 2) instance.dispose();
-    if (i % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-  }
-  assertStrictEquals(sum, 21_000);
-});
+for (const [what, count] of [["instances", "20000"], ["references", "200000"]] as const) {
+  test(`${count} ${what} that nobody keeps are freed`, { ...native, timeout: 120_000 }, async () => {
+    const command = runtimes()[thisRuntime()]!;
+    const { code, stderr, stdout } = await runScript(command, "tests/wasmtime/_forgotten.ts", [library!, what, count]);
+    assertStrictEquals(code, 0, stderr);
+    const { early, late } = JSON.parse(stdout);
+    // Kept, they would have 80,000 mappings, or 200 MB and more.
+    assert(late.mappings < 8_000, stdout);
+    assert(late.megabytes - early.megabytes < 128, stdout);
+  });
+}
 
 const PROGRAM = `
   import { wasmtime } from ${JSON.stringify(join(ROOT, "wasmtime.ts"))};
