@@ -5,10 +5,23 @@ import { ModuleCache } from "@wasm/module-cache";
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
-import { entriesIn, inDirectory, onlyEntry, payloadOf, runScript, runtimes, thisRuntime } from "../_tools.ts";
+import {
+  bothWays,
+  entriesIn,
+  inDirectory,
+  onlyEntry,
+  payloadOf,
+  realModule,
+  runScript,
+  runtimes,
+  thisRuntime,
+} from "../_tools.ts";
 import { settled, until } from "../_v8_tools.ts";
+import { walk } from "../_walk.ts";
 import { engineWith, native } from "./_engine.ts";
 import { library } from "./_library.ts";
+
+bothWays("the model's walk with Wasmtime", (resolve) => walk(engineWith(), realModule("oxipng"), resolve), native);
 
 interface Told {
   readonly from: string;
@@ -96,6 +109,11 @@ test(
         artifacts.push(payloadOf(onlyEntry(own)));
       }
       for (const artifact of artifacts) assertEquals(artifact, artifacts[0]);
+      for (const [i, [name, command]] of others.entries()) {
+        const made = `${directory}/${(i + 1) % others.length}`;
+        const { stdout } = await runScript(command, "tests/wasmtime/_program.ts", [made, library!]);
+        assertEquals(JSON.parse(stdout || "null"), { from: "disk", answer: 1, isBest: true }, name);
+      }
       const module = await engine.deserialize(new Uint8Array(artifacts[0]!), undefined);
       assert(module !== undefined);
     }),

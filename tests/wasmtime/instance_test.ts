@@ -4,7 +4,7 @@ import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrow
 import { NativeInstance, NativeModule } from "@wasm/module-cache/wasmtime";
 import { test } from "node:test";
 import { engineContract } from "../contract/engine.ts";
-import { EMPTY_MODULE } from "../_tools.ts";
+import { EMPTY_MODULE, realModule } from "../_tools.ts";
 import { codeOf, engineWith, instanceOf, native, trapOf } from "./_engine.ts";
 import { skip } from "./_library.ts";
 
@@ -12,7 +12,7 @@ engineContract({
   name: "Wasmtime",
   skip,
   make: () => engineWith(),
-  code: () => Uint8Array.of(...EMPTY_MODULE, 0, 2, 1, 97),
+  code: () => realModule("oxipng"),
   bad: () => Uint8Array.of(1, 2, 3),
   ask: (module) => NativeModule.exports(module),
 });
