@@ -3,11 +3,11 @@
 
 import { copyOf, isUint8Array, lengthOf, viewOf } from "../bytes.ts";
 import type { Context, Resolved } from "../context.ts";
-import { immediate, runAsync } from "../effect.ts";
+import { immediate, perform, runAsync } from "../effect.ts";
 import { keepsCode } from "../engine/calls.ts";
 import { native } from "../engine/runtime.ts";
 import { lookup, type Received } from "../lookup.ts";
-import type { Bytes } from "../platform/platform.ts";
+import type { Bytes, Hasher, Platform } from "../platform/platform.ts";
 
 /**
  * Looks up the code of a response.
@@ -123,7 +123,8 @@ export async function receive<M>(
 
 /** A body on its way through: converted, counted, hashed and collected. */
 class Passing {
-  readonly #hasher;
+  readonly #platform: Platform;
+  readonly #hasher: Hasher | undefined;
   readonly #reader: ReadableStreamDefaultReader<unknown> | undefined;
   readonly #maxBytes: number;
   readonly #onBreak: () => void;
@@ -150,6 +151,7 @@ class Passing {
     }
     // A server's claim of a length is no reason to allocate that much.
     this.#code = new Uint8Array(Math.min(Math.max(expected || 0, MIN_ROOM), MAX_ROOM, maxCodeBytes));
+    this.#platform = platform;
     this.#hasher = platform.hasher();
     this.#reader = body?.getReader();
   }
@@ -173,7 +175,7 @@ class Passing {
       if (done) return undefined;
       const chunk = isUint8Array(value) && lengthOf(value) > 0 ? copyOf(value) : await checkedCopy(value);
       if (this.#length + chunk.length > this.#maxBytes) throw this.failure = tooLong(this.#name, this.#maxBytes);
-      this.#hasher.update(chunk);
+      this.#hasher?.update(chunk);
       this.#keep(chunk);
       return chunk;
     } catch (error) {
@@ -199,7 +201,8 @@ class Passing {
   async received(): Promise<Pick<Received<never>, "code" | "codeDigest">> {
     const isFull = this.#length === this.#code.length;
     const code = isFull ? this.#code : new Uint8Array(this.#code.buffer.transfer(this.#length));
-    return { code, codeDigest: await this.#hasher.digest(code) };
+    const codeDigest = this.#hasher?.digest() ?? (await runAsync(perform(this.#platform.sha256(code))));
+    return { code, codeDigest };
   }
 
   #keep(chunk: Bytes): void {

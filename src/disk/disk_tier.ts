@@ -6,6 +6,7 @@ import { xxh3 } from "./checksum.ts";
 import { type Directory, untrusted } from "./directory.ts";
 import { CannotWait, forEach, type Operation, perform } from "../effect.ts";
 import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
+import { sha256OfFile } from "./file_digest.ts";
 import { CacheError, ioFault, isForeign, isMissing, systemCode } from "../errors.ts";
 import type { Limits, Written } from "./limits.ts";
 import { type Address, ENTRY_NAME, PREFIX_NAME } from "./key.ts";
@@ -32,12 +33,16 @@ export interface DiskTierParts {
   readonly later?: (write: () => Operation<void>) => void;
 }
 
-/** Options of reading an entry. */
-export interface ReadOptions<T> {
+/** What the payload of an entry must be. */
+export interface Source {
   /** The code, if the payload must be this code: then only the header is read. */
   readonly copy?: Bytes;
   /** The payload must be the code itself. */
   readonly isCode?: boolean;
+}
+
+/** Options of reading an entry. */
+export interface ReadOptions<T> extends Source {
   /**
    * Takes the payload from a file that begins with it, if there is a path that leads to the very file that was checked.
    */
@@ -65,21 +70,12 @@ export class DiskTier {
    */
   *read<T = never>(
     address: Address,
-    { copy, isCode = false, map }: ReadOptions<T> = {},
+    { map, ...source }: ReadOptions<T> = {},
   ): Operation<Bytes | CacheError | T | undefined> {
     const path = this.#pathOf(address);
     const use = function* (this: DiskTier, file: OpenFile) {
-      const { checked, later } = this.#parts;
-      const isKnown = map && checked && !file.exposure() && (yield* checked.has(address.key, file));
-      if (isKnown) {
-        const taken = yield* file.at((link) => link === undefined ? nothing() : map(link));
-        if (taken !== undefined) return { taken, modifiedMs: file.modifiedMs };
-      }
-      const header = yield* this.#checkHead(path, file, address);
-      if (copy || isCode) checkCode(path, header);
-      const payload = copy ?? (yield* this.#payload(path, file, header, isCode));
-      if (map && checked?.note(address.key, file)) later?.(() => checked.write());
-      const taken = map ? yield* file.at((link) => mapped(payload, map, link)) : payload;
+      const taken = (map && (yield* this.#mapped(path, file, address, map))) ??
+        (yield* this.#payload(path, file, address, source));
       return { taken, modifiedMs: file.modifiedMs };
     };
     let found;
@@ -183,13 +179,47 @@ export class DiskTier {
   }
 
   /** Reads and checks the payload; the limits say how long it can have been written. */
-  *#payload(path: string, file: OpenFile, header: Header, isCode: boolean): Operation<Bytes> {
-    const { payloadLength } = header;
-    if (file.size > this.#parts.limits.maxBytes) throw corrupt(path, "it is larger than maxDiskBytes");
-    const payload = yield* file.read(0, payloadLength);
+  *#payload(path: string, file: OpenFile, address: Address, { copy, isCode = false }: Source): Operation<Bytes> {
+    const header = yield* this.#checkHead(path, file, address);
+    if (copy || isCode) checkCode(path, header);
+    if (copy) return copy;
+    this.#checkSize(path, file);
+    const payload = yield* file.read(0, header.payloadLength);
     const wrong = yield* this.#payloadFault(header, payload, isCode);
     if (wrong) throw corrupt(path, wrong);
     return payload;
+  }
+
+  /** Checks the payload, unless that was done before, and has it mapped; `undefined` if no path leads to the file. */
+  *#mapped<T>(
+    path: string,
+    file: OpenFile,
+    address: Address,
+    map: (link: string) => Operation<T>,
+  ): Operation<T | undefined> {
+    const { checked, later } = this.#parts;
+    const check = this.#checkInPlace.bind(this);
+    return yield* file.at(function* (link) {
+      if (link === undefined) return undefined;
+      const isKnown = checked && !file.exposure() && (yield* checked.has(address.key, file));
+      if (!isKnown) {
+        yield* check(path, file, address);
+        if (checked?.note(address.key, file)) later?.(() => checked.write());
+      }
+      return yield* map(link);
+    });
+  }
+
+  /** Checks the payload, and holds only a part of it at a time. */
+  *#checkInPlace(path: string, file: OpenFile, address: Address): Operation<void> {
+    const { payloadLength, payloadSha256 } = yield* this.#checkHead(path, file, address);
+    this.#checkSize(path, file);
+    const digest = yield* sha256OfFile(this.#parts.platform, file, payloadLength);
+    if (!timingSafeEqual(digest, payloadSha256)) throw corrupt(path, DAMAGED);
+  }
+
+  #checkSize(path: string, file: OpenFile): void {
+    if (file.size > this.#parts.limits.maxBytes) throw corrupt(path, "it is larger than maxDiskBytes");
   }
 
   /** @param mustHash Whether the faster checksum is not enough: whoever forged the entry could have made it match. */
@@ -242,19 +272,6 @@ export class DiskTier {
 }
 
 const DAMAGED = "its payload is damaged";
-
-function* nothing(): Operation<undefined> {}
-
-/** Has a payload mapped that was checked; its own bytes are then given back at once. */
-function* mapped<T>(
-  payload: Bytes,
-  map: (path: string) => Operation<T>,
-  path: string | undefined,
-): Operation<Bytes | T> {
-  if (path === undefined) return payload;
-  payload.buffer.transfer(0);
-  return yield* map(path);
-}
 
 /** Checks that the payload of an entry is its code. */
 function checkCode(path: string, { codeDigest, payloadSha256 }: Header): void {

@@ -86,7 +86,7 @@ export function composed(
             modifiedMs,
             changedMs,
             inode: inode ?? undefined,
-            read: (offset, length) => fill(handle, offset, length),
+            read: (offset, length, into) => fill(handle, offset, length, into),
             at: linked(handle),
             exposure: () => exposureOf(stat, calls),
           });
@@ -135,12 +135,12 @@ function linked(handle: Handle): OpenFile["at"] {
   };
 }
 
-function* fill(handle: Handle, offset: number, length: number): Operation<Bytes> {
-  const bytes = allocate(length);
+function* fill(handle: Handle, offset: number, length: number, into = allocate(length)): Operation<Bytes> {
+  const bytes = into.length === length ? into : into.subarray(0, length);
   let filled = 0;
   while (filled < length) {
     const count = yield* perform(handle.read(callPart(bytes, filled), offset + filled));
-    if (count <= 0) return bytes.slice(0, filled);
+    if (count <= 0) return bytes.subarray(0, filled);
     filled += count;
   }
   return bytes;

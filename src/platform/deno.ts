@@ -2,20 +2,29 @@
 
 import { compose, type Effect, immediate, map, type Operation, perform, runSync } from "../effect.ts";
 import { crypto } from "./globals.ts";
-import type { Bytes, Files, Lock, Platform } from "./platform.ts";
-import { nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
+import { builtin, type Builtins } from "./node_builtins.ts";
+import type { Bytes, Files, Hasher, Lock, Platform } from "./platform.ts";
+import { nativeHasher, nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
 import { pathOf } from "./file_url.ts";
 import { checkRegular, composed, type FileStat, type Handle } from "./composed.ts";
 import { linkTo } from "./deno_link.ts";
 
 /** The platform of Deno. */
 export function denoPlatform(): Platform {
-  return { ...webPlatform, name: "deno", files: denoFiles, sha256, hmacSha256 };
+  return { ...webPlatform, name: "deno", files: denoFiles, sha256, hasher, hmacSha256 };
 }
 
-/** Web Crypto in asynchronous runs: `node:crypto` is no faster once loaded, and takes 30 ms to load. */
+/** From this length on `node:crypto` pays, which takes 20 ms to load: Web Crypto copies the bytes, and needs all. */
+const NODE_CRYPTO_FROM_BYTES = 16 * 1024 * 1024;
+
+/** Web Crypto in asynchronous runs. */
 function sha256(bytes: Bytes): Effect<Bytes> {
   return { name: "sha256", sync: () => nodeSha256(bytes), async: () => subtleSha256(bytes) };
+}
+
+function hasher(length = 0): Hasher | undefined {
+  const pays = loadedCrypto !== undefined || length >= NODE_CRYPTO_FROM_BYTES;
+  return pays ? nativeHasher(nodeCrypto().createHash("sha256")) : undefined;
 }
 
 function nodeSha256(bytes: Bytes): Bytes {
@@ -32,11 +41,10 @@ function hmacSha256(key: Bytes | CryptoKey, bytes: Bytes): Effect<Bytes> {
   return { name: "hmacSha256", sync, async };
 }
 
-function nodeCrypto(): typeof import("node:crypto") {
-  const { process } = globalThis as unknown as {
-    process: { getBuiltinModule(name: "node:crypto"): typeof import("node:crypto") };
-  };
-  return process.getBuiltinModule("node:crypto");
+let loadedCrypto: Builtins["node:crypto"] | undefined;
+
+function nodeCrypto(): Builtins["node:crypto"] {
+  return loadedCrypto ??= builtin("node:crypto");
 }
 
 const denoFiles: Files = {

@@ -1,8 +1,7 @@
 // Node: hashing by `node:crypto`, files by `node:fs`, flock(2) through `node:ffi` from Node 26 on.
 
-import { nodeProcess } from "./node_builtins.ts";
+import { builtin } from "./node_builtins.ts";
 import { hasNodeFfi, nodeFfi } from "./node_ffi.ts";
-import type * as NodeCrypto from "node:crypto";
 import { flock, type LockCalls } from "./flock.ts";
 import { nodeFiles } from "./node_files.ts";
 import type { Platform } from "./platform.ts";
@@ -16,7 +15,7 @@ interface NodeFfi {
 
 /** The platform of Node. */
 export function nodePlatform(): Platform {
-  const nodeCrypto = () => nodeProcess().getBuiltinModule("node:crypto") as typeof NodeCrypto;
+  const nodeCrypto = () => builtin("node:crypto");
   return {
     ...webPlatform,
     name: "node",

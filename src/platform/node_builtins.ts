@@ -2,6 +2,7 @@
 
 import type * as NodeBuffer from "node:buffer";
 import type * as NodeChildProcess from "node:child_process";
+import type * as NodeCrypto from "node:crypto";
 import type * as NodeFs from "node:fs";
 import type * as NodeModule from "node:module";
 import type * as NodeOs from "node:os";
@@ -16,6 +17,8 @@ export interface Builtins {
   "node:buffer": typeof NodeBuffer;
   /** Processes. */
   "node:child_process": typeof NodeChildProcess;
+  /** Hashing. */
+  "node:crypto": typeof NodeCrypto;
   /** Files. */
   "node:fs": typeof NodeFs;
   /** What is built in. */

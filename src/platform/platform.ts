@@ -20,8 +20,13 @@ export interface Platform {
   now(): number;
   /** SHA-256 of the bytes, 32 bytes. */
   sha256(bytes: Bytes): Effect<Bytes>;
-  /** SHA-256 of bytes that arrive one after another. */
-  hasher(): Hasher;
+  /**
+   * SHA-256 of bytes that arrive one after another.
+   *
+   * @param length How many bytes will come, if that is known.
+   * @returns `undefined` where the runtime cannot, or where that would take longer than to hash the whole.
+   */
+  hasher(length?: number): Hasher | undefined;
   /**
    * HMAC-SHA-256 of the bytes, 32 bytes. A synchronous run needs the key's bytes; with a `CryptoKey` it throws
    * CannotWait.
@@ -35,12 +40,8 @@ export interface Platform {
 export interface Hasher {
   /** Adds bytes. */
   update(bytes: Uint8Array): void;
-  /**
-   * Returns the digest.
-   *
-   * @param whole All of the bytes, for runtimes that cannot hash incrementally.
-   */
-  digest(whole: Bytes): Bytes | Promise<Bytes>;
+  /** Returns the digest. */
+  digest(): Bytes;
 }
 
 /** An open file: a rename does not change it. */
@@ -53,8 +54,12 @@ export interface OpenFile {
   readonly changedMs: number;
   /** Number of its inode; absent where the system has none. */
   readonly inode?: number;
-  /** Reads bytes; fewer if the file ends. If there is not enough memory, fails with EFBIG. */
-  read(offset: number, length: number): Operation<Bytes>;
+  /**
+   * Reads bytes; fewer if the file ends. If there is not enough memory, fails with EFBIG.
+   *
+   * @param into Memory for them.
+   */
+  read(offset: number, length: number, into?: Bytes): Operation<Bytes>;
   /**
    * Runs a step with a path that leads to this very file, whatever happens to its name.
    *

@@ -2,7 +2,7 @@
 
 import { CannotWait, type Effect, immediate } from "../effect.ts";
 import { clock, crypto, now, setTimer } from "./globals.ts";
-import type { Bytes, Platform } from "./platform.ts";
+import type { Bytes, Hasher, Platform } from "./platform.ts";
 
 /** From this length on the native compare pays: its first call takes Deno 8 ms, to set `Buffer` up. */
 const NATIVE_COMPARE_BYTES = 16 * 1024;
@@ -20,7 +20,7 @@ export const webPlatform: Platform = {
     },
     async: () => subtleSha256(bytes),
   }),
-  hasher: () => ({ update() {}, digest: subtleSha256 }),
+  hasher: () => undefined,
   hmacSha256: (key, bytes) => ({
     name: "hmacSha256",
     sync: () => cannotSign(),
@@ -85,7 +85,7 @@ function equalByLoop(a: Uint8Array, b: Uint8Array): boolean {
 /** Incremental SHA-256 of the runtime. */
 export function nativeHasher(
   hash: { update(bytes: Uint8Array): unknown; digest(): Uint8Array },
-): ReturnType<Platform["hasher"]> {
+): Hasher {
   return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) };
 }
 

@@ -54,6 +54,12 @@ function mapping(seen: Seen, before: (path: string) => void = () => {}): Engine<
   };
 }
 
+/** One that takes whatever is in the file. */
+function asGiven(seen: Seen): Engine<TextModule> {
+  const deserializeFile = (path: string) => (seen.push({ by: "file", path }), { text: "hello" });
+  return { ...mapping(seen), deserializeFile };
+}
+
 const linux = { skip: existsSync("/proc/self/fd") ? false as const : "the system has no path to an open file" };
 
 async function lookUp(
@@ -100,6 +106,28 @@ bothWays("no engine gets a file that is damaged", (resolve) =>
     }
     assertEquals(seen, []);
   }), linux);
+
+// So long that it is read in parts; the second so long that Deno does, too.
+for (const bytes of [1_500_001, 17_000_000]) {
+  bothWays(`damage is found wherever it is in ${bytes} bytes`, (resolve) =>
+    inDirectory(async (directory) => {
+      const seen: Seen = [];
+      const engine = { ...mapping(seen), serialize: () => new Uint8Array(bytes).fill(97) };
+      await lookUp(resolve, directory, engine);
+      assertStrictEquals(await lookUp(resolve, directory, asGiven(seen)), "disk");
+      const path = onlyEntry(directory);
+      const whole = readFileSync(path);
+      for (const at of [0, 524_287, 524_288, 1_048_576, bytes - 1]) {
+        const damaged = new Uint8Array(whole);
+        damaged[at]! ^= 1;
+        writeFileSync(path, damaged);
+        assertStrictEquals(await lookUp(resolve, directory, engine), "recompiled", `byte ${at}`);
+      }
+      writeFileSync(path, whole.subarray(1));
+      assertStrictEquals(await lookUp(resolve, directory, engine), "recompiled");
+      assertEquals(seen.map(({ by }) => by), ["file"]);
+    }), linux);
+}
 
 test(
   "without the permission to call C Deno has no path to an open file: the engine gets bytes",
