@@ -1,6 +1,7 @@
 // Stores bytes in the directory: reads and verifies entries, publishes and removes them. Never sees a module.
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
+import { join } from "../bytes.ts";
 import type { Checked } from "./checked.ts";
 import { xxh3 } from "./checksum.ts";
 import { type Directory, untrusted } from "./directory.ts";
@@ -289,11 +290,4 @@ function* writing(path: string, step: Operation<void>): Operation<void> {
 
 function corrupt(path: string, wrong: string): CacheError {
   return new CacheError("CORRUPT", `Cannot use entry ${path}: ${wrong}`, { path });
-}
-
-function join(a: Bytes, b: Bytes): Bytes {
-  const joined = new Uint8Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
-  return joined;
 }
