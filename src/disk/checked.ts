@@ -77,6 +77,6 @@ export class Checked {
 }
 
 function identityOf({ changedMs, inode, size }: OpenFile): string | undefined {
-  // To the ms, as all runtimes tell it.
-  return inode === undefined ? undefined : `${inode} ${size} ${Math.floor(changedMs)}`;
+  // To the second: Deno does not tell more, and a file that has settled changes in a later one.
+  return inode === undefined ? undefined : `${inode} ${size} ${Math.floor(changedMs / 1000)}`;
 }

@@ -163,7 +163,7 @@ bothWays(
       const whole = readFileSync(path);
       const { ctimeMs, ino } = statSync(path);
       const record = readFileSync(`${directory}/v1/checked`, "utf8");
-      assert(record.includes(` ${ino} ${whole.length} ${Math.floor(ctimeMs)}\n`), record);
+      assert(record.includes(` ${ino} ${whole.length} ${Math.floor(ctimeMs / 1000)}\n`), record);
       assertStrictEquals(await lookUp(resolve, directory, mapping(seen), trusting), "disk");
       // Without the option, with a secret, or when anything about the file changes, it is.
       const damaged = new Uint8Array(whole);
@@ -202,7 +202,7 @@ bothWays(
       const forge = (of: string) => {
         const { ctimeMs, ino, size } = statSync(of);
         const key = of.split("/").slice(-2).join("");
-        writeFileSync(`${directory}/v1/checked`, `${key} ${ino} ${size} ${Math.floor(ctimeMs)}\n`, { mode: 0o600 });
+        writeFileSync(`${directory}/v1/checked`, `${key} ${ino} ${size} ${Math.floor(ctimeMs / 1000)}\n`, { mode: 0o600 });
       };
       // A record that says so of a damaged file would be taken: who can write it can write the entry.
       const damaged = new Uint8Array(whole);
