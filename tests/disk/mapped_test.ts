@@ -202,7 +202,9 @@ bothWays(
       const forge = (of: string) => {
         const { ctimeMs, ino, size } = statSync(of);
         const key = of.split("/").slice(-2).join("");
-        writeFileSync(`${directory}/v1/checked`, `${key} ${ino} ${size} ${Math.floor(ctimeMs / 1000)}\n`, { mode: 0o600 });
+        writeFileSync(`${directory}/v1/checked`, `${key} ${ino} ${size} ${Math.floor(ctimeMs / 1000)}\n`, {
+          mode: 0o600,
+        });
       };
       // A record that says so of a damaged file would be taken: who can write it can write the entry.
       const damaged = new Uint8Array(whole);
