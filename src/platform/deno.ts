@@ -54,6 +54,7 @@ const denoFiles: Files = {
   ...composed({
     open: (path) =>
       map(compose("open", () => openRegular(path, { read: true })), ({ file, info }) => handle(file, path, info)),
+    openLinked: (path) => map(open(path, { read: true }), (file) => handle(file, path)),
     create: (path) => map(open(path, { write: true, createNew: true, mode: 0o600 }), (file) => handle(file, path)),
     mkdir: (path) =>
       both("mkdir", () => Deno.mkdirSync(path, { mode: 0o700 }), () => Deno.mkdir(path, { mode: 0o700 })),
@@ -74,7 +75,6 @@ const denoFiles: Files = {
   remove,
   // Deno's `remove` takes files and directories: what is removed here was listed as a directory.
   removeDirectory: remove,
-  readWhole: (path) => both("read", () => Deno.readFileSync(path), () => Deno.readFile(path)),
   touch: (path, modifiedMs) => {
     const at = new Date(modifiedMs);
     return both("touch", () => Deno.utimeSync(path, at, at), () => Deno.utime(path, at, at));

@@ -27,6 +27,7 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
     temporaryName: () => `${nodeProcess().pid}-${crypto.randomUUID()}`,
     ...composed({
       open: (path) => open(path, flags("O_RDONLY")),
+      openLinked: (path) => open(path, builtin("node:fs").constants.O_RDONLY),
       create: (path) => open(path, flags("O_WRONLY", "O_CREAT", "O_EXCL")),
       mkdir: (path) => call("mkdir", path, 0o700),
       chmod: (path, mode) => call("chmod", path, mode),
@@ -40,7 +41,6 @@ export function nodeFiles(lockDescriptor?: LockDescriptor, holdDescriptor: HoldD
     rename: (from, to) => call("rename", from, to),
     remove: (path) => call("unlink", path),
     removeDirectory: (path) => call("rmdir", path),
-    readWhole: (path) => map(call<Uint8Array>("readFile", path), (bytes) => new Uint8Array(bytes)),
     touch: (path, modifiedMs) => call("lutimes", path, modifiedMs / 1000, modifiedMs / 1000),
   };
 }
@@ -65,7 +65,6 @@ type Call =
   | "open"
   | "read"
   | "readdir"
-  | "readFile"
   | "readlink"
   | "rename"
   | "rmdir"
