@@ -61,19 +61,7 @@ const MAX_OPEN_FILES = 16;
 /** The composed effects of a platform. */
 export function composed(
   calls: Calls,
-): Pick<
-  Files,
-  | "withFile"
-  | "create"
-  | "makeDirectory"
-  | "list"
-  | "listFiles"
-  | "identify"
-  | "readWhole"
-  | "exposure"
-  | "locate"
-  | "tryLock"
-> {
+): Omit<Files, "resolve" | "mayAccess" | "temporaryName" | "rename" | "remove" | "removeDirectory" | "touch"> {
   const enter = limiter(MAX_OPEN_FILES);
   // Only one synchronous run is under way at a time.
   const limited = <T>(name: string, operation: () => Operation<T>): Effect<T> => {
