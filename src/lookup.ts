@@ -69,7 +69,7 @@ function* find<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Opera
   const slot = digest === undefined ? memory.find(view) : memory.get(digest);
   // Twice: a hit must not pay for a generator.
   if (slot && (isKept(context, slot) || (yield* isDone(context, slot)))) return { slot, from: "memory" };
-  const other = flights.findByCode(slot?.code ?? view);
+  const other = flights.find(slot?.code ?? view);
   const landed = (other && (yield* perform(other.join))) ?? slot;
   if (!landed || !(yield* isDone(context, landed))) {
     return yield* fly(context, landed?.code ?? received?.code ?? copyOf(view), known, landed);
@@ -97,21 +97,18 @@ function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<
   const { flights, memory, platform } = context;
   const { digest, received } = known;
   let compile = made ? immediate("compile", () => made.module) : received?.compile;
-  // A hit must not compile. So the compile does not begin while memory or a flight may have the code without finding
-  // it.
-  const mayBeThere = received !== undefined || memory.isCrowded(code) || flights.isCrowded(code);
+  // A hit must not compile: memory may know the digest.
+  const mayBeThere = received !== undefined || memory.mayInherit(code.length);
   if (!mayBeThere) compile ??= yield* compileOf(context, code);
   const flight = flights.begin(code);
-  let actual: string | undefined;
   try {
     const codeDigest = received?.codeDigest ?? (yield* perform(platform.sha256(code)));
-    actual = toHex(codeDigest);
+    const actual = toHex(codeDigest);
     const isWrong = digest !== undefined && digest !== actual;
     // Only this caller's mistake: the work goes on for others who have joined.
     if (isWrong && !flight.isJoined) throw wrongDigest(digest, actual);
     let found = yield* findByDigest(context, code, actual);
     if (!found) {
-      flights.announce(flight, actual);
       compile ??= yield* compileOf(context, code);
       found = yield* obtainSlot(context, { ...received, code, codeDigest, compile }, made !== undefined);
     }
@@ -122,7 +119,7 @@ function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<
     flight.fail(error);
     throw error;
   } finally {
-    flights.end(flight, actual);
+    flights.end(flight);
   }
 }
 
@@ -132,22 +129,15 @@ function* compileOf<M>({ engine }: Context<M>, code: Bytes): Operation<Effect<M>
   return keepsCode(engine) ? yield* begin(compile) : compile;
 }
 
-/**
- * Finds a module that is there or under way, but not found by the index because too much code has the same length and
- * sample.
- */
+/** Finds a module that was inherited, or that a synchronous lookup has made meanwhile. */
 function* findByDigest<M>(context: Context<M>, code: Bytes, digest: string): Operation<Found<M> | undefined> {
-  const { memory, flights } = context;
+  const { memory } = context;
   const known = memory.get(digest);
-  if (known && (yield* isDone(context, known))) {
-    // Set anew, so that it is found by its code again.
-    const slot = { ...known, code };
-    memory.set(slot);
-    return { slot, from: "memory" };
-  }
-  const other = flights.findByDigest(digest);
-  const slot = other && (yield* perform(other.join));
-  return slot && (yield* isDone(context, slot)) ? { slot, from: "memory", reason: JOINED } : undefined;
+  if (!known || !(yield* isDone(context, known))) return undefined;
+  // From now on it is found by its code.
+  const slot = { ...known, code };
+  memory.set(slot);
+  return { slot, from: "memory" };
 }
 
 const JOINED = "another lookup was making it";

@@ -41,46 +41,29 @@ export class Flight<M> {
   }
 }
 
-/** All flights of a cache, found by code before it is hashed, and by digest afterwards. */
+/** All flights of a cache, found by code. */
 export class Flights<M> {
-  readonly #byCode: CodeIndex<Flight<M>>;
-  readonly #byDigest = new Map<string, Flight<M>>();
+  readonly #index: CodeIndex<Flight<M>>;
 
   /** Creates an empty set. `equal` compares bytes of the same length exactly. */
   constructor(equal: (a: Uint8Array, b: Uint8Array) => boolean) {
-    this.#byCode = new CodeIndex(equal);
+    this.#index = new CodeIndex(equal);
   }
 
   /** Finds the flight of exactly this code. */
-  findByCode(view: Uint8Array): Flight<M> | undefined {
-    return this.#byCode.find(view);
-  }
-
-  /** Finds a flight by the digest of its code, once that has been announced. */
-  findByDigest(digest: string): Flight<M> | undefined {
-    return this.#byDigest.get(digest);
-  }
-
-  /** Whether a flight of this code may be there without being found by it. */
-  isCrowded(view: Uint8Array): boolean {
-    return this.#byCode.isCrowded(view);
+  find(view: Uint8Array): Flight<M> | undefined {
+    return this.#index.find(view);
   }
 
   /** Begins a flight. */
   begin(code: Bytes): Flight<M> {
     const flight = new Flight<M>(code);
-    this.#byCode.add(code, flight);
+    this.#index.add(code, flight);
     return flight;
   }
 
-  /** Announces the digest of a flight's code. */
-  announce(flight: Flight<M>, digest: string): void {
-    if (!this.#byDigest.has(digest)) this.#byDigest.set(digest, flight);
-  }
-
   /** Removes a flight, however it ended. */
-  end(flight: Flight<M>, digest: string | undefined): void {
-    this.#byCode.delete(flight.code);
-    if (digest !== undefined && this.#byDigest.get(digest) === flight) this.#byDigest.delete(digest);
+  end(flight: Flight<M>): void {
+    this.#index.delete(flight.code);
   }
 }

@@ -73,9 +73,9 @@ export class MemoryTier<M> {
     return this.#used(this.#index.find(view));
   }
 
-  /** Whether a module of this code may be there without being found by it. */
-  isCrowded(view: Uint8Array): boolean {
-    return this.#index.isCrowded(view);
+  /** Whether a module whose code has this length may be there and be found by its digest only. */
+  mayInherit(_length: number): boolean {
+    return false;
   }
 
   /** Keeps a module, replacing one of the same code. */

@@ -4,8 +4,8 @@ import { CannotWait, type Effect, immediate } from "../effect.ts";
 import { clock, crypto, now, setTimer } from "./globals.ts";
 import type { Bytes, Hasher, Platform } from "./platform.ts";
 
-/** From this length on the native compare pays: its first call takes Deno 8 ms, to set `Buffer` up. */
-const NATIVE_COMPARE_BYTES = 16 * 1024;
+/** From which length on the native compare pays: at first not on Deno, where it takes 8 ms to set `Buffer` up. */
+let nativeCompareBytes = "Deno" in globalThis ? 16 * 1024 : 256;
 
 /** The platform of web standards. It has no synchronous SHA-256. */
 export const webPlatform: Platform = {
@@ -64,7 +64,8 @@ function pause(delayMs: number): Effect<boolean> {
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
-  if (a.length < NATIVE_COMPARE_BYTES) return equalByLoop(a, b);
+  if (a.length < nativeCompareBytes) return equalByLoop(a, b);
+  nativeCompareBytes = 256;
   const { Buffer } = globalThis as { Buffer?: { compare(a: Uint8Array, b: Uint8Array): number } };
   return Buffer ? Buffer.compare(a, b) === 0 : equalByLoop(a, b);
 }

@@ -36,13 +36,8 @@ export class SharedMemory extends MemoryTier<WebAssembly.Module> {
     return shared ? { ...shared, code: NOT_KEPT, digest } : found;
   }
 
-  /** As in the base class, or inherited. */
-  override isCrowded(view: Uint8Array): boolean {
-    return super.isCrowded(view) || this.mayInherit(view.length);
-  }
-
   /** Whether a module with code of this length was inherited. */
-  mayInherit(length: number): boolean {
+  override mayInherit(length: number): boolean {
     return length >= MIN_SHARED_BYTES && this.#inherit().values().some((shared) => shared.length === length);
   }
 

@@ -1,4 +1,4 @@
-// Recognising code: exact, bounded, whatever the samples.
+// Recognising code: exact, by one compare.
 
 import { assertStrictEquals } from "@std/assert";
 import { test } from "node:test";
@@ -14,8 +14,8 @@ function counting(): { index: CodeIndex<string>; compares: () => number } {
   return { index, compares: () => compares };
 }
 
-/** Codes that only a byte apart tells from each other, one that no sample looks at. */
-function crafted(count: number): Uint8Array[] {
+/** Codes that a byte tells from each other. */
+function crafted(count: number): Uint8Array<ArrayBuffer>[] {
   return Array.from({ length: count }, (_, i) => {
     const code = new Uint8Array(100_000);
     code[3] = i;
@@ -33,35 +33,61 @@ test("find gives the value of exactly this code", () => {
   assertStrictEquals(index.find(c!), undefined);
 });
 
-test("find compares nothing where length or sample differ", () => {
+test("find compares once, however many codes are alike", () => {
   const { index, compares } = counting();
-  index.add(new Uint8Array(1000), "zeroes");
-  assertStrictEquals(index.find(new Uint8Array(1001)), undefined);
-  assertStrictEquals(index.find(new Uint8Array(1000).fill(1)), undefined);
-  assertStrictEquals(compares(), 0);
+  const alike = crafted(200);
+  // Each differs from all others at a place of its own.
+  const apart = Array.from({ length: 200 }, (_, i) => new Uint8Array(5000).with(i * 7, 1));
+  for (const code of [...alike, ...apart]) index.add(code, `${code.length} ${code[3]} ${code.indexOf(1)}`);
+  const before = compares();
+  for (const code of [...alike, ...apart]) {
+    assertStrictEquals(index.find(code.slice()), `${code.length} ${code[3]} ${code.indexOf(1)}`);
+  }
+  assertStrictEquals(compares() - before, 400);
+  assertStrictEquals(index.find(new Uint8Array(4999)), undefined);
+  assertStrictEquals(compares() - before, 400);
 });
 
-test("crafted samples cost a bounded number of compares", () => {
-  const { index, compares } = counting();
-  const codes = crafted(200);
-  for (const code of codes) index.add(code, "crafted");
-  // Crowded out by the later ones: SHA-256 has to find it.
-  assertStrictEquals(index.find(codes[9]!), undefined);
-  assertStrictEquals(compares(), 8);
+test("whatever is added and deleted, find gives what is there", () => {
+  let seed = 1;
+  const random = (below: number) => (seed = Math.imul(seed, 1103515245) + 12345 >>> 0) / 2 ** 32 * below | 0;
+  for (const [maxLength, letters] of [[4, 2], [9, 3], [40, 2]] as const) {
+    const { index } = counting();
+    const there = new Map<string, { code: Uint8Array; value: string }>();
+    for (let i = 0; i < 5000; i++) {
+      const code = Uint8Array.from({ length: random(maxLength) }, () => random(letters) * 255);
+      const name = code.join();
+      const found = there.get(name);
+      assertStrictEquals(index.find(code), found?.value, name);
+      if (found) index.delete(found.code);
+      else index.add(code, name);
+      if (!there.delete(name)) there.set(name, { code, value: name });
+    }
+    assertStrictEquals(there.size > 3, true);
+    for (const { code, value } of there.values()) assertStrictEquals(index.find(code.slice()), value);
+    for (const { code } of there.values()) index.delete(code);
+    for (const { code } of there.values()) assertStrictEquals(index.find(code), undefined);
+  }
 });
 
-test("a code that was crowded out is known to be possible until it is deleted itself", () => {
+test("code whose bytes were transferred away hides no other, and can be deleted", () => {
   const { index } = counting();
-  const codes = crafted(12);
-  for (const code of codes) index.add(code, "crafted");
-  // The youngest eight are those that are compared; without them the others come to light again.
-  for (const code of codes.slice(5)) index.delete(code);
-  assertStrictEquals(index.find(codes[0]!) ?? index.isCrowded(codes[0]!), "crafted");
-  for (const code of codes) index.delete(code);
-  assertStrictEquals(index.isCrowded(codes[0]!), false);
+  const [a, b, c] = crafted(3);
+  for (const code of [a!, b!]) index.add(code, `${code[3]}`);
+  for (const gone of [a!, b!]) {
+    const same = gone.slice();
+    gone.buffer.transfer(0);
+    assertStrictEquals(index.find(same), undefined);
+    index.add(same, "again");
+    assertStrictEquals(index.find(same), "again");
+    index.delete(gone);
+    assertStrictEquals(index.find(same), "again");
+  }
+  index.add(c!, "c");
+  assertStrictEquals(index.find(c!), "c");
 });
 
-test("delete takes out one code and leaves those of the same sample", () => {
+test("delete takes out one code and leaves those that are like it", () => {
   const { index } = counting();
   const [a, b] = crafted(2);
   index.add(a!, "a");

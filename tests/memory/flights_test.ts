@@ -14,26 +14,15 @@ function flights(): Flights<string> {
   return new Flights<string>(webPlatform.equal);
 }
 
-test("a flight is found by its code from the start, and by its digest once that is known", () => {
-  const all = flights();
-  const flight = all.begin(bytes("code"));
-  assertStrictEquals(all.findByCode(bytes("code")), flight);
-  assertEquals([all.findByCode(bytes("mode")), all.findByDigest("d")], [undefined, undefined]);
-  all.announce(flight, "d");
-  assertStrictEquals(all.findByDigest("d"), flight);
-  all.end(flight, "d");
-  assertEquals([all.findByCode(bytes("code")), all.findByDigest("d")], [undefined, undefined]);
-});
-
-test("a flight that came later under a digest neither hides nor ends the first", () => {
+test("a flight is found by its code until it ends", () => {
   const all = flights();
   const [first, second] = [all.begin(bytes("code")), all.begin(bytes("code"))];
-  for (const flight of [first, second]) all.announce(flight, "d");
-  all.end(second, "d");
-  assertStrictEquals(all.findByDigest("d"), first);
-  assertStrictEquals(all.findByCode(bytes("code")), first);
-  all.end(first, undefined);
-  assertStrictEquals(all.findByCode(bytes("code")), undefined);
+  assertStrictEquals(all.find(bytes("mode")), undefined);
+  for (const found of [first, second]) {
+    assertStrictEquals(all.find(bytes("code")), found);
+    all.end(found);
+  }
+  assertStrictEquals(all.find(bytes("code")), undefined);
 });
 
 test("those who join get the module, and one that must not wait gets none at once", async () => {
@@ -57,13 +46,4 @@ test("those who join get the error, and one that nobody joined fails unheard", a
   await new Promise((resolve) => setTimeout(resolve, 0));
   process.off("unhandledRejection", listener);
   assertEquals(unhandled, []);
-});
-
-test("flights of codes that look alike are crowded until they end", () => {
-  const all = flights();
-  const codes = Array.from({ length: 9 }, (_, i) => Uint8Array.from({ length: 1000 }, (_, at) => at === 3 ? i : 0));
-  const begun = codes.map((code) => all.begin(code));
-  assertEquals([all.isCrowded(codes[0]!), all.findByCode(codes[0]!)], [true, undefined]);
-  all.end(begun[8]!, undefined);
-  assertEquals([all.isCrowded(codes[0]!), all.findByCode(codes[0]!) === begun[0]], [false, true]);
 });
