@@ -69,13 +69,17 @@ function* find<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Opera
   const slot = digest === undefined ? memory.find(view) : memory.get(digest);
   // Twice: a hit must not pay for a generator.
   if (slot && (isKept(context, slot) || (yield* isDone(context, slot)))) return { slot, from: "memory" };
-  const other = flights.find(slot?.code ?? view);
-  const landed = (other && (yield* perform(other.join))) ?? slot;
-  if (!landed || !(yield* isDone(context, landed))) {
-    return yield* fly(context, landed?.code ?? received?.code ?? copyOf(view), known, landed);
+  let landed = slot;
+  // Again and again: of those who joined a flight that wrote no entry, one begins another.
+  for (let other; (other = flights.find(landed?.code ?? view)) !== undefined;) {
+    const joined = yield* perform(other.join);
+    if (!joined) break;
+    landed = joined;
+    if (!(yield* isDone(context, landed))) continue;
+    if (digest !== undefined && digest !== landed.digest) throw wrongDigest(digest, landed.digest);
+    return { slot: landed, from: "memory", reason: JOINED };
   }
-  if (digest !== undefined && digest !== landed.digest) throw wrongDigest(digest, landed.digest);
-  return { slot: landed, from: "memory", reason: JOINED };
+  return yield* fly(context, landed?.code ?? received?.code ?? copyOf(view), known, landed);
 }
 
 /** Whether this lookup can do nothing more for a module: its entry is written, or only others can write it. */
@@ -121,6 +125,16 @@ function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<
   } finally {
     flights.end(flight);
   }
+}
+
+/**
+ * Begins to compile code that will be looked up once its digest is known, unless its module is there or under way, or an
+ * artifact may save the compile.
+ */
+export function* compileEarly<M>(context: Context<M>, code: Bytes): Operation<Effect<M> | undefined> {
+  const { flights, memory } = context;
+  const mayBeThere = memory.mayInherit(code.length) || memory.find(code) || flights.find(code);
+  return mayBeThere ? undefined : yield* compileOf(context, code);
 }
 
 /** The step that compiles the code. Begun at once if no artifact can save the compile, to run meanwhile. */

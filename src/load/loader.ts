@@ -4,7 +4,7 @@ import { toHex } from "../bytes.ts";
 import QuickLRU from "quick-lru";
 import type { Context, Storage } from "../context.ts";
 import { perform, runAsync } from "../effect.ts";
-import { lookup } from "../lookup.ts";
+import { compileEarly, lookup } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { hasUser, receive, shown, tooLong } from "../calls/streaming.ts";
 import { checkOrCancel, HttpLoad, type HttpOptions, type Mode, unkept } from "./http.ts";
@@ -134,11 +134,13 @@ export class Loader<M> {
   }
 
   async #resolve(code: Bytes, name: string, { pins, mode }: HttpOptions): Promise<{ digest: string; module: M }> {
+    const context = mode === "no-store" ? unkept(this.#context) : this.#context;
+    // Nobody gets its module before the digest is known to be right.
+    const compile = await runAsync(compileEarly(context, code));
     const codeDigest = await runAsync(perform(this.#context.platform.sha256(code)));
     const digest = toHex(codeDigest);
     await checkPins({ code, digest }, pins, name);
-    const context = mode === "no-store" ? unkept(this.#context) : this.#context;
-    const { module } = await runAsync(lookup(context, code, { received: { code, codeDigest } }));
+    const { module } = await runAsync(lookup(context, code, { received: { code, codeDigest, compile } }));
     return { digest, module };
   }
 }

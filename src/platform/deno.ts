@@ -5,6 +5,7 @@ import { crypto } from "./globals.ts";
 import { builtin, type Builtins } from "./node_builtins.ts";
 import type { Bytes, Files, Hasher, Lock, Platform } from "./platform.ts";
 import { nativeHasher, nativeHmacSha256, subtleSha256, webPlatform } from "./web.ts";
+import { paced } from "./paced.ts";
 import { pathOf } from "./file_url.ts";
 import { checkRegular, composed, type FileStat, type Handle } from "./composed.ts";
 import { linkTo } from "./deno_link.ts";
@@ -17,10 +18,23 @@ export function denoPlatform(): Platform {
 /** From this length on `node:crypto` pays, which takes 20 ms to load: Web Crypto copies the bytes, and needs all. */
 const NODE_CRYPTO_FROM_BYTES = 16 * 1024 * 1024;
 
-/** Web Crypto in asynchronous runs. */
+/** Web Crypto in asynchronous runs, where each call waits for another thread, until those waits took as long. */
 function sha256(bytes: Bytes): Effect<Bytes> {
-  return { name: "sha256", sync: () => nodeSha256(bytes), async: () => subtleSha256(bytes) };
+  return {
+    name: "sha256",
+    sync: () => nodeSha256(bytes),
+    async: () => {
+      const isSmall = bytes.length <= SMALL_BYTES;
+      return isSmall && (loadedCrypto || ++waits > MAX_WAITS) ? nodeSha256(bytes) : subtleSha256(bytes);
+    },
+  };
 }
+
+/** Up to this length the wait takes longer than hashing; a wait takes 0.1 ms. */
+const SMALL_BYTES = 64 * 1024;
+const MAX_WAITS = 200;
+
+let waits = 0;
 
 function hasher(length = 0): Hasher | undefined {
   const pays = loadedCrypto !== undefined || length >= NODE_CRYPTO_FROM_BYTES;
@@ -57,33 +71,29 @@ const denoFiles: Files = {
     openLinked: (path) => map(open(path, { read: true }), (file) => handle(file, path)),
     create: (path) => map(open(path, { write: true, createNew: true, mode: 0o600 }), (file) => handle(file, path)),
     mkdir: (path) =>
-      both("mkdir", () => Deno.mkdirSync(path, { mode: 0o700 }), () => Deno.mkdir(path, { mode: 0o700 })),
+      paced("mkdir", () => Deno.mkdirSync(path, { mode: 0o700 }), () => Deno.mkdir(path, { mode: 0o700 })),
     chmod,
     stat,
     list: (path) =>
-      both(
+      paced(
         "list",
         () => Array.from(Deno.readDirSync(path), ({ name }) => name),
         () => Array.fromAsync(Deno.readDir(path), ({ name }) => name),
       ),
-    realPath: (path) => both("realPath", () => Deno.realPathSync(path), () => Deno.realPath(path)),
-    readLink: (path) => both("readLink", () => Deno.readLinkSync(path), () => Deno.readLink(path)),
+    realPath: (path) => paced("realPath", () => Deno.realPathSync(path), () => Deno.realPath(path)),
+    readLink: (path) => paced("readLink", () => Deno.readLinkSync(path), () => Deno.readLink(path)),
     userId,
     lock,
   }),
-  rename: (from, to) => both("rename", () => Deno.renameSync(from, to), () => Deno.rename(from, to)),
+  rename: (from, to) => paced("rename", () => Deno.renameSync(from, to), () => Deno.rename(from, to)),
   remove,
   // Deno's `remove` takes files and directories: what is removed here was listed as a directory.
   removeDirectory: remove,
   touch: (path, modifiedMs) => {
     const at = new Date(modifiedMs);
-    return both("touch", () => Deno.utimeSync(path, at, at), () => Deno.utime(path, at, at));
+    return paced("touch", () => Deno.utimeSync(path, at, at), () => Deno.utime(path, at, at));
   },
 };
-
-function both<T>(name: string, sync: () => T, async: () => Promise<T>): Effect<T> {
-  return { name, sync, async };
-}
 
 function resolve(directory: string | URL): string {
   const isWindows = Deno.build.os === "windows";
@@ -114,12 +124,12 @@ function isGranted(name: "read" | "write", path?: string): boolean {
 }
 
 function remove(path: string): Effect<void> {
-  return both("remove", () => Deno.removeSync(path), () => Deno.remove(path));
+  return paced("remove", () => Deno.removeSync(path), () => Deno.remove(path));
 }
 
 function stat(path: string, follow: boolean): Effect<FileStat> {
   const [sync, async] = follow ? [Deno.statSync, Deno.stat] : [Deno.lstatSync, Deno.lstat];
-  return map(both("stat", () => sync(path), () => async(path)), statOf);
+  return map(paced("stat", () => sync(path), () => async(path)), statOf);
 }
 
 function statOf(info: Deno.FileInfo): FileStat {
@@ -141,11 +151,11 @@ function userId(): number | undefined {
 }
 
 function open(path: string, options: Deno.OpenOptions): Effect<Deno.FsFile> {
-  return both("open", () => Deno.openSync(path, options), () => Deno.open(path, options));
+  return paced("open", () => Deno.openSync(path, options), () => Deno.open(path, options));
 }
 
 function chmod(path: string, mode: number): Effect<void> {
-  return both("chmod", () => Deno.chmodSync(path, mode), () => Deno.chmod(path, mode));
+  return paced("chmod", () => Deno.chmodSync(path, mode), () => Deno.chmod(path, mode));
 }
 
 /** How often a file may be replaced while it is being opened. */
@@ -160,7 +170,7 @@ function* openRegular(
   options: Deno.OpenOptions,
 ): Operation<{ file: Deno.FsFile; info: Deno.FileInfo }> {
   for (let attempt = 0; attempt < MAX_REPLACEMENTS; attempt++) {
-    const found = yield* perform(both("stat", () => Deno.lstatSync(path), () => Deno.lstat(path)));
+    const found = yield* perform(paced("stat", () => Deno.lstatSync(path), () => Deno.lstat(path)));
     checkRegular(statOf(found));
     const file = yield* perform(open(path, options));
     let isSame = false;
@@ -200,15 +210,16 @@ function handle(file: Deno.FsFile, path: string, info?: Deno.FileInfo): Handle {
     // There is no call for an open file. Made only if the umask took away what the owner needs.
     chmod: (mode) => chmod(path, mode),
     read: (into, offset) =>
-      both(
+      paced(
         "read",
         () => (seek(offset), passed(file.readSync(into))),
         async () => (seek(offset), passed(await file.read(into))),
+        into.length,
       ),
     link: () => linkTo(path, info ?? infoOf(file, path)),
     write: (bytes) => {
       const isWhole = (count: number) => count === 0 || count === bytes.length ? count : writtenInPart();
-      return map(both("write", () => file.writeSync(bytes), () => file.write(bytes)), isWhole);
+      return map(paced("write", () => file.writeSync(bytes), () => file.write(bytes), bytes.length), isWhole);
     },
     close: immediate("close", () => file.close()),
   };

@@ -5,6 +5,7 @@ import { type Effect, map } from "../effect.ts";
 import { builtin, nodeProcess } from "./node_builtins.ts";
 import { crypto } from "./globals.ts";
 import type { Files, Lock } from "./platform.ts";
+import { paced } from "./paced.ts";
 import { pathOf } from "./file_url.ts";
 import { composed, type FileStat, type Handle } from "./composed.ts";
 
@@ -76,26 +77,28 @@ type Call =
 function call<T>(name: Call, ...given: unknown[]): Effect<T> {
   type Callback = (error: unknown, value: T) => void;
   const fs = builtin("node:fs") as unknown as Record<string, (...given: unknown[]) => T>;
-  return {
+  const [, bytes] = given;
+  return paced(
     name,
-    sync: () => fs[`${name}Sync`]!(...given),
-    async: () =>
+    () => fs[`${name}Sync`]!(...given),
+    () =>
       new Promise((resolve, reject) => {
         const done: Callback = (error, value) => error ? reject(error) : resolve(value);
         fs[name]!(...given, done);
       }),
-  };
+    bytes instanceof Uint8Array ? bytes.length : 0,
+  );
 }
 
 /** The system's own call; the other one inspects each part of the path itself. */
 function realPath(path: string): Effect<string> {
   const { realpath, realpathSync } = builtin("node:fs");
-  return {
-    name: "realpath",
-    sync: () => realpathSync.native(path),
-    async: () =>
+  return paced(
+    "realpath",
+    () => realpathSync.native(path),
+    () =>
       new Promise((resolve, reject) => realpath.native(path, (error, found) => error ? reject(error) : resolve(found))),
-  };
+  );
 }
 
 /** Flags of open(2) by name, if the system has them: never follows a link, never waits at a pipe. */
