@@ -6,6 +6,7 @@ import { type Effect, forEach, type Operation, perform } from "../effect.ts";
 import { type CacheError, ioFault, isMissing, systemCode } from "../errors.ts";
 import { ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
 import type { FileInfo, Files } from "../platform/platform.ts";
+import { Uses } from "./uses.ts";
 
 /** Plan of a prune. */
 export interface PrunePlan {
@@ -36,8 +37,8 @@ export interface PruneResult {
 interface Found {
   readonly path: string;
   readonly size: number;
-  /** When it was last used, as far as known: archives and images may set any time. */
-  readonly modifiedMs: number;
+  /** When it was last used, as far as known, ms since 1970, an integer: archives and images may set any time. */
+  readonly usedMs: number;
   /** Time since its last use or restore, ms. */
   readonly idleMs: number;
 }
@@ -48,8 +49,8 @@ const LOW_WATER = 0.8;
 /** Precision of an entry's last use, and how long a temporary file is idle before it counts as abandoned, ms. */
 export const HOUR_MS = 3_600_000;
 
-/** Most entries held in memory at a time. */
-const MAX_IN_MIND = 10_000;
+/** How often what is left is looked at again. */
+const MAX_ROUNDS = 10;
 
 /** Errors for lack of permission. */
 const NOT_OURS = ["EACCES", "EPERM", "NotCapable"];
@@ -64,6 +65,9 @@ export class Prune {
   readonly #files: Files;
   readonly #directory: Directory;
   readonly #plan: PrunePlan;
+  /** Entries that could not be removed, or would be if this were no dry run. */
+  readonly #tried = new Set<string>();
+  #temporaryBytes = 0;
   readonly #result = { removedEntries: 0, removedBytes: 0, entries: 0, bytes: 0 };
 
   /** Touches nothing yet. */
@@ -83,42 +87,57 @@ export class Prune {
   *run(): Operation<PruneResult> {
     const { maxAgeMs, maxBytes, room } = this.#plan;
     const result = this.#result;
-    let oldest = new Oldest();
     yield* this.#sweep();
-    yield* this.#walk((entry) => {
-      result.entries++;
-      result.bytes += entry.size;
-      const isOld = entry.idleMs > maxAgeMs;
-      if (!isOld) oldest.offer(entry);
-      return isOld;
-    });
+    let uses = yield* this.#walk((entries) => entries.filter(({ idleMs }) => idleMs > maxAgeMs));
     const target = Math.min(maxBytes * LOW_WATER, maxBytes - room);
-    for (let batch; result.bytes > target && (batch = oldest.sorted()).length > 0;) {
-      // If more must go than is held in memory, walk again from there.
-      oldest = new Oldest(batch.at(-1));
-      while (result.bytes > target && batch.length > 0) yield* this.#removeAll(firstOf(batch, result.bytes - target));
-      if (result.bytes > target) yield* this.#walk((entry) => oldest.offer(entry));
+    // Once, unless some cannot be removed or others come meanwhile.
+    for (let roundsLeft = MAX_ROUNDS; result.bytes > target && roundsLeft > 0; roundsLeft--) {
+      const cut = uses.until(result.bytes - target);
+      if (!cut) break;
+      const { timeMs, bytesBefore } = cut;
+      let needed = result.bytes - target - bytesBefore;
+      uses = yield* this.#walk((entries) => {
+        // All entries of an image may have one time.
+        const last = firstOf(entries.filter(({ usedMs }) => usedMs === timeMs), needed);
+        needed -= bytesOf(last);
+        return [...entries.filter(({ usedMs }) => usedMs < timeMs), ...last];
+      });
     }
     return result;
   }
 
-  /** Visits every entry of every engine, a folder at a time. Removes an entry if `visit` returns `true`. */
-  *#walk(visit: (entry: Found) => boolean | void): Operation<void> {
+  /**
+   * Visits the entries of every engine, a folder at a time, removes those that `choose` returns, and counts the rest.
+   *
+   * @returns What may still be removed.
+   */
+  *#walk(choose: (entries: readonly Found[]) => readonly Found[]): Operation<Uses> {
     const { root } = this.#directory;
+    const uses = new Uses();
+    Object.assign(this.#result, { entries: 0, bytes: this.#temporaryBytes });
     for (const folder of yield* this.#names(root, FOLDER_NAME)) {
       const prefixes = yield* this.#names(`${root}/${folder}`, PREFIX_NAME);
       for (const prefix of prefixes) {
-        yield* this.#removeAll((yield* this.#entriesIn(`${root}/${folder}/${prefix}`)).filter(visit));
+        const entries = yield* this.#entriesIn(`${root}/${folder}/${prefix}`);
+        const chosen = new Set(choose(entries));
+        for (const entry of entries) if (!chosen.has(entry)) uses.add(entry.usedMs, entry.size);
+        yield* forEach(chosen, (entry) => this.#remove(entry));
       }
       // Removes the folders of engines no longer used.
       if (prefixes.length === 0) yield* this.#removeEmpty(`${root}/${folder}`);
     }
+    return uses;
   }
 
+  /** The entries of a folder that may still be removed; counts all that are there, or would be. */
   *#entriesIn(path: string): Operation<Found[]> {
     const files = yield* this.#filesIn(path, ENTRY_NAME);
     if (files.length === 0) yield* this.#removeEmpty(path);
-    return files;
+    const left = files.filter((file) => !this.#tried.has(file.path));
+    const counted = this.#plan.isDryRun ? left : files;
+    this.#result.entries += counted.length;
+    this.#result.bytes += bytesOf(counted);
+    return left;
   }
 
   /** Removes leftovers of killed writers, and counts what others are writing. */
@@ -129,16 +148,14 @@ export class Prune {
 
   *#sweepOne({ path, size }: Found, mayGo: boolean): Operation<void> {
     const isGone = mayGo && (yield* this.#attempt(path, this.#files.remove(path)));
-    if (!isGone) this.#result.bytes += size;
-  }
-
-  *#removeAll(entries: readonly Found[]): Operation<void> {
-    yield* forEach(entries, (entry) => this.#remove(entry));
+    if (!isGone) this.#temporaryBytes += size;
   }
 
   *#remove({ path, size }: Found): Operation<void> {
     const result = this.#result;
-    if (!this.#plan.isDryRun && !(yield* this.#attempt(path, this.#files.remove(path)))) return;
+    const isGone = !this.#plan.isDryRun && (yield* this.#attempt(path, this.#files.remove(path)));
+    if (!isGone) this.#tried.add(path);
+    if (!isGone && !this.#plan.isDryRun) return;
     result.removedEntries++;
     result.removedBytes += size;
     result.entries--;
@@ -165,7 +182,7 @@ export class Prune {
     return files.map(({ name, size, modifiedMs, changedMs }) => ({
       path: `${path}/${name}`,
       size,
-      modifiedMs: Math.min(modifiedMs, nowMs),
+      usedMs: Math.floor(Math.min(modifiedMs, nowMs)),
       idleMs: Math.max(0, nowMs - Math.max(modifiedMs, changedMs)),
     }));
   }
@@ -200,34 +217,13 @@ export class Prune {
   }
 }
 
-/** The least recently used of all entries offered, up to a fixed number. */
-class Oldest {
-  #kept: Found[] = [];
-  readonly #after: Found | undefined;
-
-  /** @param after Only entries that come later in the order. */
-  constructor(after?: Found) {
-    this.#after = after;
-  }
-
-  offer(entry: Found): void {
-    if (this.#after && byUse(this.#after, entry) >= 0) return;
-    this.#kept.push(entry);
-    if (this.#kept.length >= 2 * MAX_IN_MIND) this.#kept = this.sorted();
-  }
-
-  sorted(): Found[] {
-    return this.#kept.sort(byUse).slice(0, MAX_IN_MIND);
-  }
-}
-
 /** Takes entries from the front of a list until they add up to that many bytes. */
 function firstOf(entries: Found[], bytes: number): Found[] {
   let count = 0;
   for (let sum = 0; count < entries.length && sum < bytes; count++) sum += entries[count]!.size;
-  return entries.splice(0, count);
+  return entries.slice(0, count);
 }
 
-function byUse(a: Found, b: Found): number {
-  return a.modifiedMs - b.modifiedMs || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
+function bytesOf(entries: readonly Found[]): number {
+  return entries.reduce((sum, { size }) => sum + size, 0);
 }

@@ -4,18 +4,20 @@
 import type { Effect } from "../effect.ts";
 import { clock } from "./globals.ts";
 
-/** How much of each window such calls may take, ms; the rest is for others. */
-const SHARE_MS = 4;
-const WINDOW_MS = 8;
+/** How long the event loop may stand still, ms: then calls are left to another thread, until the first has come back. */
+const BURST_MS = 4;
 
-/** After a call that took longer than the share, as in a slow file system, nothing blocks for so many times its time. */
+/** After so long without a call the loop has turned, ms. */
+const IDLE_MS = 20;
+
+/** After a call that took longer than a burst, as in a slow file system, none is made at once for so many times that. */
 const PAUSE = 20;
 
 /** From this length on, reading and writing are left to other threads, bytes. */
 const LARGE_BYTES = 256 * 1024;
 
-let windowEndMs = -Infinity;
-let takenMs = 0;
+let burstEndMs = -Infinity;
+let pauseEndMs = -Infinity;
 
 /**
  * A call that an asynchronous run makes at once, if it may block.
@@ -23,13 +25,13 @@ let takenMs = 0;
  * @param bytes How much it reads or writes.
  */
 export function paced<T>(name: string, sync: () => T, async: () => Promise<T>, bytes = 0): Effect<T> {
-  return { name, sync, async: () => bytes < LARGE_BYTES && mayBlock() ? timed(sync) : async() };
+  return { name, sync, async: () => bytes < LARGE_BYTES && mayBlock() ? timed(sync) : turned(async()) };
 }
 
 function mayBlock(): boolean {
   const nowMs = clock();
-  if (nowMs >= windowEndMs) [windowEndMs, takenMs] = [nowMs + WINDOW_MS, 0];
-  return takenMs < SHARE_MS;
+  if (nowMs > burstEndMs + IDLE_MS) burstEndMs = nowMs + BURST_MS;
+  return nowMs < burstEndMs && nowMs >= pauseEndMs;
 }
 
 function timed<T>(call: () => T): T {
@@ -38,7 +40,13 @@ function timed<T>(call: () => T): T {
     return call();
   } finally {
     const tookMs = clock() - startMs;
-    takenMs += tookMs;
-    if (tookMs > SHARE_MS) windowEndMs = startMs + PAUSE * tookMs;
+    if (tookMs > BURST_MS) pauseEndMs = startMs + PAUSE * tookMs;
   }
+}
+
+/** Begins another burst once the loop has turned. */
+function turned<T>(waiting: Promise<T>): Promise<T> {
+  const begin = () => void (burstEndMs = -Infinity);
+  waiting.then(begin, begin);
+  return waiting;
 }
