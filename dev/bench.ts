@@ -7,7 +7,7 @@ const config = await chooseConfig();
 await installPackages();
 await installBenchModules();
 /** What Node users get is JavaScript: to strip the types of the tree's files takes longer than what is measured. */
-const PACKED = ["import_bench.ts", "register_bench.ts", "small_bench.ts", "v8_bench.ts", "wasmtime_bench.ts"];
+const PACKED = ["import", "register", "restart", "small", "v8", "wasmtime"].map((name) => `${name}_bench.ts`);
 const wanted = Deno.args;
 const files = Array.from(Deno.readDirSync(`${ROOT}/bench`), ({ name }) => name)
   .filter((name) =>
