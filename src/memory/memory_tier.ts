@@ -128,8 +128,11 @@ export class MemoryTier<M> {
    * added.
    */
   #makeRoom(bytes: number): void {
+    const hasRoom = () => this.#entries < this.#limits.maxEntries && this.#bytes + bytes <= this.#limits.maxBytes;
+    // Without the iterator, which takes 20 µs.
+    if (hasRoom()) return;
     for (const [digest] of this.#slots.entriesAscending()) {
-      if (this.#entries < this.#limits.maxEntries && this.#bytes + bytes <= this.#limits.maxBytes) return;
+      if (hasRoom()) return;
       this.delete(digest);
       this.#evictions++;
     }
