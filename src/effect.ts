@@ -49,6 +49,23 @@ export function* perform<T>(effect: Effect<T>): Operation<T> {
   return (yield effect) as T;
 }
 
+/** Takes each step of an operation at once: in an asynchronous run, nothing of this process comes in between. */
+export function* atOnce<T>(operation: Operation<T>): Operation<T> {
+  let step = operation.next();
+  while (!step.done) {
+    const { name, sync } = step.value;
+    let value: unknown;
+    try {
+      value = yield* perform(immediate(name, sync));
+    } catch (error) {
+      step = operation.throw(error);
+      continue;
+    }
+    step = operation.next(value);
+  }
+  return step.value;
+}
+
 /**
  * Begins a step that will be needed, to run while other steps are taken.
  *
