@@ -152,7 +152,7 @@ class Passing {
     // A server's claim of a length is no reason to allocate that much.
     this.#code = new Uint8Array(Math.min(Math.max(expected || 0, MIN_ROOM), MAX_ROOM, maxCodeBytes));
     this.#platform = platform;
-    this.#hasher = platform.hasher();
+    this.#hasher = platform.hasher(expected || 0);
     this.#reader = body?.getReader();
   }
 

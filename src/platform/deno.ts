@@ -18,20 +18,19 @@ export function denoPlatform(): Platform {
 /** From this length on `node:crypto` pays, which takes 20 ms to load: Web Crypto copies the bytes, and needs all. */
 const NODE_CRYPTO_FROM_BYTES = 16 * 1024 * 1024;
 
-/** Web Crypto in asynchronous runs, where each call waits for another thread, until those waits took as long. */
+/**
+ * Web Crypto in asynchronous runs, which copies the bytes and waits for another thread, until that took as long; then
+ * `node:crypto`.
+ */
 function sha256(bytes: Bytes): Effect<Bytes> {
   return {
     name: "sha256",
     sync: () => nodeSha256(bytes),
-    async: () => {
-      const isSmall = bytes.length <= SMALL_BYTES;
-      return isSmall && (loadedCrypto || ++waits > MAX_WAITS) ? nodeSha256(bytes) : subtleSha256(bytes);
-    },
+    async: () => loadedCrypto || ++waits > MAX_WAITS ? nodeSha256(bytes) : subtleSha256(bytes),
   };
 }
 
-/** Up to this length the wait takes longer than hashing; a wait takes 0.1 ms. */
-const SMALL_BYTES = 64 * 1024;
+/** A wait takes 0.1 ms. */
 const MAX_WAITS = 200;
 
 let waits = 0;
