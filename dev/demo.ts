@@ -80,7 +80,7 @@ async function showMachineCode(): Promise<void> {
 async function showCopies(): Promise<void> {
   console.log(`
    Deno, Bun and Node 26 do not let a program store compiled code: the directory holds the code itself, and a new
-   process compiles it again. There is nothing to gain here.
+   process compiles it again. There is nothing to gain here without Wasmtime's library (docs/engines.md).
 `);
   for (const runtime of [deno, bun]) {
     const directory = `${scratch}/copies`;
