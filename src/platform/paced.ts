@@ -16,37 +16,51 @@ const PAUSE = 20;
 /** From this length on, reading and writing are left to other threads, bytes. */
 const LARGE_BYTES = 256 * 1024;
 
-let burstEndMs = -Infinity;
-let pauseEndMs = -Infinity;
-
 /**
  * A call that an asynchronous run makes at once, if it may block.
  *
  * @param bytes How much it reads or writes.
  */
-export function paced<T>(name: string, sync: () => T, async: () => Promise<T>, bytes = 0): Effect<T> {
-  return { name, sync, async: () => bytes < LARGE_BYTES && mayBlock() ? timed(sync) : turned(async()) };
-}
+export type Paced = <T>(name: string, sync: () => T, async: () => Promise<T>, bytes?: number) => Effect<T>;
 
-function mayBlock(): boolean {
-  const nowMs = clock();
-  if (nowMs > burstEndMs + IDLE_MS) burstEndMs = nowMs + BURST_MS;
-  return nowMs < burstEndMs && nowMs >= pauseEndMs;
-}
+/** Calls of this process: all share what may block. */
+export const paced: Paced = pacing(clock);
 
-function timed<T>(call: () => T): T {
-  const startMs = clock();
-  try {
-    return call();
-  } finally {
-    const tookMs = clock() - startMs;
-    if (tookMs > BURST_MS) pauseEndMs = startMs + PAUSE * tookMs;
-  }
-}
+/** Calls by a clock, ms. */
+export function pacing(clock: () => number): Paced {
+  /** When the burst ends that blocks the loop now; `undefined` if there is none. */
+  let burstEndMs: number | undefined;
+  let pauseEndMs = -Infinity;
+  /** Calls left to other threads that have not come back: until the first does, the loop may not have turned. */
+  let waiting = 0;
 
-/** Begins another burst once the loop has turned. */
-function turned<T>(waiting: Promise<T>): Promise<T> {
-  const begin = () => void (burstEndMs = -Infinity);
-  waiting.then(begin, begin);
-  return waiting;
+  const mayBlock = () => {
+    const nowMs = clock();
+    const isIdle = waiting === 0 && nowMs > (burstEndMs ?? nowMs) + IDLE_MS;
+    if (burstEndMs === undefined || isIdle) burstEndMs = nowMs + BURST_MS;
+    return nowMs < burstEndMs && nowMs >= pauseEndMs;
+  };
+  const timed = <T>(call: () => T) => {
+    const startMs = clock();
+    try {
+      return call();
+    } finally {
+      const tookMs = clock() - startMs;
+      if (tookMs > BURST_MS) pauseEndMs = startMs + PAUSE * tookMs;
+    }
+  };
+  const turned = <T>(call: Promise<T>) => {
+    waiting++;
+    const begin = () => {
+      waiting--;
+      burstEndMs = undefined;
+    };
+    call.then(begin, begin);
+    return call;
+  };
+  return (name, sync, async, bytes = 0) => ({
+    name,
+    sync,
+    async: () => bytes < LARGE_BYTES && mayBlock() ? timed(sync) : turned(async()),
+  });
 }
