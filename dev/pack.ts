@@ -60,32 +60,43 @@ async function copyTypes(from: string, to: string): Promise<void> {
   }
 }
 
-/** Bundles the library into three files, each program into one, and what they share into others. */
+/** Bundles the library into three files and what they share, and the programs apart, or it would be in many more. */
 async function bundle(config: string, target: string, packages: string[]): Promise<void> {
   const inputs = `${FOLDER}/inputs`;
   await Deno.mkdir(inputs);
   const exporting = (parts: Record<string, string>) =>
     Object.values(parts).map((path) => `export * from "${ROOT}/${path}.ts";\n`).join("");
-  await Deno.writeTextFile(`${inputs}/core.ts`, exporting({ ...ENTRIES, ...PARTS }));
-  await Deno.writeTextFile(`${inputs}/native.ts`, exporting(NATIVE));
-  await Deno.writeTextFile(`${inputs}/register.ts`, `export * from "${ROOT}/register.ts";\n`);
+  const library: Record<string, string> = {
+    core: exporting({ ...ENTRIES, ...PARTS }),
+    native: exporting(NATIVE),
+    register: `export * from "${ROOT}/register.ts";\n`,
+  };
+  const programs = Object.fromEntries(
+    PROGRAMS.map((path) => [path.split("/").at(-1)!, `import "${ROOT}/${path}.ts";\n`]),
+  );
+  for (const [name, text] of Object.entries({ ...library, ...programs })) {
+    await Deno.writeTextFile(`${inputs}/${name}.ts`, text);
+  }
   const external = [...Object.keys(LAZY), ...packages.flatMap((name) => [name, `${name}/*`])];
   const options = [
     "--config",
     config,
     "--no-lock",
-    "--sourcemap=linked",
+    "--code-splitting",
     "--platform=browser",
     "--outdir",
     `${target}/lib`,
   ];
-  const flags = external.map((name) => `--external=${name}`);
-  for (const path of PROGRAMS) {
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    await Deno.writeTextFile(`${inputs}/${name}.ts`, `import "${ROOT}/${path}.ts";\n`);
-  }
-  const all = Array.from(Deno.readDirSync(inputs), ({ name }) => `${inputs}/${name}`).sort();
-  await checked("bundle", ...options, ...flags, "--code-splitting", ...all);
+  const bundled = (names: object, ...more: string[]) =>
+    checked(
+      "bundle",
+      ...options,
+      ...more,
+      ...external.map((name) => `--external=${name}`),
+      ...Object.keys(names).sort().map((name) => `${inputs}/${name}.ts`),
+    );
+  await bundled(library, "--sourcemap=linked");
+  await bundled(programs);
   await linkFiles(config, target);
 }
 
