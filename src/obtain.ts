@@ -74,11 +74,11 @@ export function* fromCopy<M>(compile: Effect<M>): Operation<Obtained<M>> {
 }
 
 function* obtainByArtifact<M>(work: Work<M>): Operation<Obtained<M>> {
-  const { context: { report }, storage: { directory } } = work;
+  const { context: { engine, report }, storage: { directory } } = work;
   const first = yield* load(work);
   if ("module" in first) return first;
   if (!first.mayWrite || isRefused(directory.mustNotWrite, report)) return yield* compiled(work, first);
-  const lock = yield* takeLock(work);
+  const lock = engine.deferred ? undefined : yield* takeLock(work);
   try {
     // The previous holder of the lock may have published the entry.
     const second = lock ? yield* load(work) : first;

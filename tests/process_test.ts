@@ -2,6 +2,7 @@
 
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import process from "node:process";
 import { test } from "node:test";
 import { inDirectory, ROOT, runScript, runtimes } from "./_tools.ts";
 
@@ -45,6 +46,13 @@ test("two Deno and two Bun processes on one cold directory compile once", option
 
 test("Node 26 takes the same lock as Deno and Bun", options(withNode), async () => {
   assertEquals(await compileTogether(withNode!), { compiles: 1, from: ["compiled", "disk", "disk", "disk"] });
+});
+
+const older = commands("Node 22", "Node 22", "Node 24", "Node 24");
+const olderOptions = process.platform === "linux" ? options(older) : { skip: "has no lock but on Linux" };
+
+test("Node 22 and 24 take a lock that both know", olderOptions, async () => {
+  assertEquals(await compileTogether(older!), { compiles: 1, from: ["compiled", "disk", "disk", "disk"] });
 });
 
 const deno = commands("Deno")?.[0];

@@ -24,6 +24,7 @@ export class Locks {
   readonly #files: Files;
   readonly #directory: Directory;
   readonly #timeoutMs: number;
+  readonly #tryLock: Files["tryLock"];
   readonly #held = new Map<string, HeldLock>();
   #beingTaken = 0;
 
@@ -37,6 +38,7 @@ export class Locks {
     this.#files = files;
     this.#directory = directory;
     this.#timeoutMs = timeoutMs;
+    this.#tryLock = (files.tryLock ?? files.tryLockAsync)?.bind(files);
   }
 
   /**
@@ -54,7 +56,7 @@ export class Locks {
     const deadline = clock() + timeoutMs;
     let waitedMs = 0;
     let isLate = false;
-    for (let delayMs = 1; this.#files.tryLock; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
+    for (let delayMs = 1; this.#tryLock; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
       const mayTake = this.#held.size + this.#beingTaken < MAX_LOCKS;
       const lock = mayTake ? yield* this.#take(stripe, true) : this.#share(stripe);
       if (lock) return lock;
@@ -87,8 +89,8 @@ export class Locks {
 
   *#take(name: string, makesDirectory: boolean): Operation<Lock | undefined> {
     const shared = this.#share(name);
-    if (shared || !this.#files.tryLock) return shared;
-    const taking = () => this.#files.tryLock!(this.#lockPath(name));
+    if (shared) return shared;
+    const taking = () => this.#tryLock!(this.#lockPath(name));
     this.#beingTaken++;
     try {
       const lock = yield* (makesDirectory ? this.#directory.within(taking) : perform(taking()));

@@ -14,8 +14,10 @@ export function checkEngine(engine: unknown): void {
   }
   // Lone surrogates all become one character in UTF-8: different ids would share entries.
   if (!given.id.isWellFormed()) throw new TypeError("Cannot use engine: its id must be well-formed Unicode");
-  if (given.native !== undefined && typeof given.native !== "boolean") {
-    throw new TypeError(`Cannot use engine "${given.id}": its native must be a boolean`);
+  for (const member of ["deferred", "native"] as const) {
+    if (given[member] !== undefined && typeof given[member] !== "boolean") {
+      throw new TypeError(`Cannot use engine "${given.id}": its ${member} must be a boolean`);
+    }
   }
   if (given.thorough !== undefined && given.thorough.id !== given.id) {
     throw new TypeError(`Cannot use engine "${given.id}": its thorough must be an engine of the same id`);

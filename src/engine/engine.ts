@@ -42,6 +42,14 @@ export interface Engine<M = WebAssembly.Module> {
   readonly native?: boolean;
 
   /**
+   * Whether artifacts are made by another process, after the lookup, so that `serialize` returns `undefined`. Lookups
+   * then take no lock: who waited for it would find no entry.
+   *
+   * @default {false}
+   */
+  readonly deferred?: boolean;
+
+  /**
    * Compiles code.
    *
    * May look up other code in the same cache. Looking up the same code would wait for itself.

@@ -5,6 +5,7 @@ import type * as NodeChildProcess from "node:child_process";
 import type * as NodeCrypto from "node:crypto";
 import type * as NodeFs from "node:fs";
 import type * as NodeModule from "node:module";
+import type * as NodeNet from "node:net";
 import type * as NodeOs from "node:os";
 import type * as NodePath from "node:path";
 import type * as NodeUrl from "node:url";
@@ -23,6 +24,8 @@ export interface Builtins {
   "node:fs": typeof NodeFs;
   /** What is built in. */
   "node:module": typeof NodeModule;
+  /** Sockets. */
+  "node:net": typeof NodeNet;
   /** Priorities. */
   "node:os": typeof NodeOs;
   /** Paths. */

@@ -167,4 +167,9 @@ export interface Files {
    * @returns `undefined` while someone else holds it.
    */
   tryLock?(path: string): Effect<Lock | undefined>;
+  /**
+   * The same for platforms whose lock only asynchronous runs can take; a synchronous one gets `undefined`. Locks nothing
+   * where the system refuses. Absent if there is `tryLock`, or neither.
+   */
+  tryLockAsync?(path: string): Effect<Lock | undefined>;
 }

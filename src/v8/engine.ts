@@ -84,6 +84,7 @@ function engineOf(id: string, grade: Order["grade"] | undefined): Engine<WebAsse
     ...compiling,
     id,
     native: true,
+    deferred: true,
     serialize: (module, code, place) => {
       if (grade && place) later({ id, grade, code, place, module });
       return undefined;

@@ -61,9 +61,9 @@ const EXCEPTIONS: readonly Exception[] = [
     because: "two prunes at once do no harm: the lock only saves work",
   },
   {
-    calls: /^unlock /,
+    calls: /^(unlock .*|close folder of locks|[a-z]+ socket)$/,
     gives: ["nothing", "itself"],
-    because: "a close that fails has given the lock back, and all that the lock was for is done",
+    because: "a close that fails has given the lock back, a socket that stays is dead, and the work is done",
   },
   {
     calls: /^flock lock$/,
@@ -72,7 +72,7 @@ const EXCEPTIONS: readonly Exception[] = [
     because: "errno tells why, where it can be had; else it looks like a lock that is held, and is tried again",
   },
   {
-    calls: /^(stat|open|create|flock|close) lock$/,
+    calls: /^((stat|open|create|flock|close) lock|open folder of locks)$/,
     faults: ["ENOENT"],
     gives: ["nothing"],
     because: "what is missing is made, or gone without where it vanishes at once",

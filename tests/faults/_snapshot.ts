@@ -15,7 +15,10 @@ export class Snapshot {
     for (const path of namesBelow(directory)) {
       const stat = statSync(`${directory}/${path}`);
       if (stat.isDirectory()) this.#folders.push(path);
-      else this.files.set(path, { bytes: readFileSync(`${directory}/${path}`), modified: stat.mtime });
+      // Not sockets: those that stand there are locks of processes.
+      else if (stat.isFile()) {
+        this.files.set(path, { bytes: readFileSync(`${directory}/${path}`), modified: stat.mtime });
+      }
     }
   }
 

@@ -127,6 +127,7 @@ const ROLES: [RegExp, string][] = [
   [/^\/v\d+\/tmp\/\d+-[0-9a-f-]{36}$/, "temporary"],
   [/^\/v\d+\/locks$/, "folder of locks"],
   [/^\/v\d+\/locks\/[0-9a-f]{2}$/, "lock"],
+  [/^\/v\d+\/locks\/[0-9a-f]{2}-[0-9a-f-]{36}$/, "socket"],
   [/^\/v\d+\/locks\/prune$/, "prune lock"],
   [/^\/v\d+\/pruned$/, "stamp"],
   [/^\/v\d+\/[^/]+-[0-9a-f]{16}$/, "engine's folder"],

@@ -403,6 +403,8 @@ test("a wrong option is a TypeError or RangeError that says what is wanted", () 
     [{ engine: null }, TypeError, "id"],
     [{ engine: new TextEngine("lone \ud800") }, TypeError, "well-formed"],
     [{ engine: Object.assign(new TextEngine(), { compileSync: 7 }) }, TypeError, "compileSync"],
+    [{ engine: Object.assign(new TextEngine(), { deferred: 1 }) }, TypeError, "deferred"],
+    [{ engine: Object.assign(new TextEngine(), { native: "yes" }) }, TypeError, "native"],
     [{ directory: 7 }, TypeError, "directory"],
     [{ secret: "word" }, TypeError, "secret"],
     [{ directory: "" }, TypeError, "directory"],
