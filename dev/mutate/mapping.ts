@@ -15,6 +15,7 @@ const ELSEWHERE: Record<string, string[]> = {
   "src/lookup": ["cache", "get"],
   "src/memory/": ["cache"],
   "src/obtain": ["cache", "secret", "faults/failed_call"],
+  "src/publish": ["obtain", "cache", "secret", "faults/failed_call"],
   "src/register/": ["default_directory"],
   "src/v8/": [],
 };

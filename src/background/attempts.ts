@@ -6,7 +6,7 @@ import { type Address, addressIn } from "../disk/key.ts";
 import { runSync } from "../effect.ts";
 import type { Bytes } from "../engine/calls.ts";
 import { compiling } from "../engine/host.ts";
-import { write } from "../obtain.ts";
+import { write } from "../publish.ts";
 import { fromUtf8, now, toUtf8 } from "../platform/globals.ts";
 import { builtin } from "../platform/node_builtins.ts";
 import type { Target } from "./orders.ts";

@@ -8,7 +8,7 @@ import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import type { Received } from "../lookup.ts";
 import { fromUtf8, toUtf8 } from "../platform/globals.ts";
-import { write, type Writing } from "../obtain.ts";
+import { write, type Writing } from "../publish.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { hasUser } from "../calls/streaming.ts";
 import { isPolicy, type StoredPolicy } from "./policy.ts";
