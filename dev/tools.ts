@@ -121,7 +121,7 @@ export async function packForNode(config: string): Promise<string> {
     if (code !== 0) throw new Error(output);
   }
   // JSR's npm packages name each other so that Node finds JavaScript; the stand-in here is TypeScript.
-  const user = `${folder}/package/src/disk/disk_tier.js`;
+  const user = `${folder}/package/src/disk/entry_checks.js`;
   const source = await Deno.readTextFile(user);
   await Deno.writeTextFile(
     user,

@@ -209,7 +209,7 @@ export class ModuleCache<M = WebAssembly.Module> {
    * code.
    */
   async load(url: string | URL, options: LoadOptions = {}): Promise<M> {
-    return await (await this.#loader()).load(url, options);
+    return (await (await this.#loader()).load(url, options)).module;
   }
 
   /**
@@ -227,7 +227,14 @@ export class ModuleCache<M = WebAssembly.Module> {
   /** Returns counts of lookups, writes and locks, and the size of memory. */
   stats(): CacheStats {
     const { counters, memory } = this.#context;
-    return { ...counters, memoryEntries: memory.entries, memoryBytes: memory.bytes, evictions: memory.evictions };
+    const misses = { ...counters.misses };
+    return {
+      ...counters,
+      misses,
+      memoryEntries: memory.entries,
+      memoryBytes: memory.bytes,
+      evictions: memory.evictions,
+    };
   }
 
   /** Removes every module from memory. Entries on disk stay. */

@@ -29,6 +29,19 @@ import type { Bytes, Platform } from "./platform/platform.ts";
  */
 export type Provenance = "memory" | "disk" | "recompiled" | "compiled";
 
+/**
+ * Why a lookup had to compile:
+ *
+ * - `"absent"`: there was no entry.
+ * - `"damaged"`: the entry was not what was written.
+ * - `"rejected"`: the engine did not take it.
+ * - `"unreadable"`: the system or a permission forbids to read it.
+ * - `"untrusted"`: other users could have changed it.
+ * - `"busy"`: a synchronous lookup would have had to wait.
+ * - `"off"`: there is no directory, or the runtime has no files.
+ */
+export type MissReason = "absent" | "damaged" | "rejected" | "unreadable" | "untrusted" | "busy" | "off";
+
 /** A module, and where it came from. */
 export interface Resolved<M = WebAssembly.Module> {
   /** The module. Lookups answered by memory return the same object. */
@@ -53,6 +66,8 @@ export interface Counters {
   recompiled: number;
   /** Lookups that compiled because there was no entry. */
   compiled: number;
+  /** Lookups that had to compile, or with `requireHit` threw, by reason. */
+  misses: Record<MissReason, number>;
   /** Lookups that failed: the engine rejected the code, or strict mode threw. */
   failed: number;
   /** Entries written. */
@@ -63,6 +78,20 @@ export interface Counters {
   locks: number;
   /** Lookups that gave up waiting for the lock of a key. */
   lockTimeouts: number;
+  /** Lookups that waited for the lock of a key. */
+  lockWaits: number;
+  /** How long they waited, ms in all. */
+  lockWaitMs: number;
+  /** Bytes of entries read. */
+  bytesRead: number;
+  /** Bytes of entries written. */
+  bytesWritten: number;
+  /**
+   * Time saved, ms: for each hit what compiling took when the module or its entry was made, less what the hit took.
+   * Entries say what their compile took. Not counted are hits that compile all the same, with engines that store the
+   * code itself, and entries that were not read again with `trustUnchanged`.
+   */
+  savedMs: number;
 }
 
 /** Everything that lookups work with. */
@@ -79,6 +108,8 @@ export interface Context<M> {
   readonly counters: Counters;
   /** The disk side, or why there is none. */
   readonly storage: Storage | string;
+  /** Throws instead of compiling. */
+  readonly requireHit: boolean;
   /** Longest code that is taken from a URL or a response, bytes. */
   readonly maxCodeBytes: number;
   /** URLs of responses that were compiled, and whether their code is probably in memory. */
@@ -115,9 +146,14 @@ export function openContext<M>(
   platform: Platform = detectPlatform(),
   { mustExist = false }: { mustExist?: boolean } = {},
 ): Context<M> {
-  const { strict = false, onWarning = (warning) => console.warn(`wasm-module-cache: ${warning.message}`) } = options;
+  const {
+    requireHit = false,
+    strict = false,
+    onWarning = (warning) => console.warn(`wasm-module-cache: ${warning.message}`),
+  } = options;
   const engine = options.engine === undefined ? hostEngine() as Engine<unknown> as Engine<M> : options.engine;
   checkEngine(engine);
+  checkFlag("requireHit", requireHit);
   checkFlag("strict", strict);
   if (typeof onWarning !== "function") {
     throw new TypeError(`Cannot use onWarning: not a function but ${describe(onWarning)}`);
@@ -129,6 +165,7 @@ export function openContext<M>(
     flights: new Flights(platform.equal),
     counters: zeroCounters(),
     identity: {},
+    requireHit,
     maxCodeBytes: amount("maxCodeBytes", options.maxCodeBytes, 256 * 1024 * 1024),
     seenUrls: new QuickLRU({ maxSize: 1024 }),
     storage: openStorage(options, platform, mustExist),
@@ -175,11 +212,17 @@ function zeroCounters(): Counters {
     diskHits: 0,
     recompiled: 0,
     compiled: 0,
+    misses: { absent: 0, damaged: 0, rejected: 0, unreadable: 0, untrusted: 0, busy: 0, off: 0 },
     failed: 0,
     writes: 0,
     writeFailures: 0,
     locks: 0,
     lockTimeouts: 0,
+    lockWaits: 0,
+    lockWaitMs: 0,
+    bytesRead: 0,
+    bytesWritten: 0,
+    savedMs: 0,
   };
 }
 

@@ -71,8 +71,8 @@ export function* atOnce<T>(operation: Operation<T>): Operation<T> {
  *
  * @returns The step to take when its result is needed: the one begun, or, in a synchronous run, the whole of it.
  */
-export function* begin<T>(effect: Effect<T>): Operation<Effect<T>> {
-  return yield* perform<Effect<T>>({
+export function* begin<T, E extends Effect<T>>(effect: E & Effect<T>): Operation<E> {
+  return yield* perform<E>({
     name: `begin ${effect.name}`,
     sync: () => effect,
     async: () => {

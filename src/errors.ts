@@ -10,8 +10,17 @@
  * - `"LIMIT"`: an entry does not fit within the limits.
  * - `"UNTRUSTED"`: other users could change machine code in the directory.
  * - `"NETWORK"`: `load` got no usable answer and used what it had stored.
+ * - `"MISS"`: there was no hit, and `requireHit` forbids to compile.
  */
-export type CacheErrorCode = "IO" | "SERIALIZE" | "CORRUPT" | "LOCK_TIMEOUT" | "LIMIT" | "UNTRUSTED" | "NETWORK";
+export type CacheErrorCode =
+  | "IO"
+  | "SERIALIZE"
+  | "CORRUPT"
+  | "LOCK_TIMEOUT"
+  | "LIMIT"
+  | "UNTRUSTED"
+  | "NETWORK"
+  | "MISS";
 
 /** Where and why a {@linkcode CacheError} arose. */
 export interface CacheErrorOptions extends ErrorOptions {

@@ -1,13 +1,16 @@
 // The first half of the lookup protocol: memory, then another task's work on the same code, then our own.
 
 import { copyOf, toHex } from "./bytes.ts";
-import type { Context, Provenance, Resolved } from "./context.ts";
+import type { Context, MissReason, Provenance, Resolved } from "./context.ts";
 import { begin, type Effect, immediate, mayWait, type Operation, perform } from "./effect.ts";
-import { compiling, keepsCode } from "./engine/calls.ts";
+import { compiling, keepsCode, timed, type TimedCompile } from "./engine/calls.ts";
 import { type Address, addressIn, idDigest } from "./disk/key.ts";
-import { fromCopy, obtain } from "./obtain.ts";
+import { compiled, fromCopy, missed, obtain } from "./obtain.ts";
 import type { Slot } from "./memory/memory_tier.ts";
 import type { Bytes } from "./platform/platform.ts";
+
+/** A compile, measured if it is ours. */
+type Compile<M> = Effect<M> & Partial<TimedCompile<M>>;
 
 /** Code that nobody else holds, with its computed digest. */
 export interface Received<M> {
@@ -16,7 +19,7 @@ export interface Received<M> {
   /** SHA-256 of the code. */
   readonly codeDigest: Bytes;
   /** Returns the module, if it has been compiled already. */
-  readonly compile?: Effect<M>;
+  readonly compile?: Compile<M>;
   /** It has just been read from an entry. */
   readonly isCopy?: boolean;
 }
@@ -33,6 +36,7 @@ interface Found<M> {
   readonly slot: Slot<M>;
   readonly from: Provenance;
   readonly reason?: string;
+  readonly miss?: MissReason;
 }
 
 /**
@@ -49,12 +53,16 @@ export function* lookup<M>(
   view: Uint8Array,
   known: Known<M> = {},
 ): Operation<Resolved<M>> {
-  const { platform, counters } = context;
+  const { engine, platform, counters } = context;
   const startMs = platform.clock();
   try {
-    const { slot: { module, key }, from, reason } = yield* find(context, view, known);
+    const { slot: { compileMs, module, key }, from, reason, miss } = yield* find(context, view, known);
+    const elapsedMs = platform.clock() - startMs;
     counters[COUNTERS[from]]++;
-    return { module, from, key, reason, elapsedMs: platform.clock() - startMs };
+    if (miss) counters.misses[miss]++;
+    const isSaved = from === "memory" || from === "disk" && !keepsCode(engine);
+    if (isSaved) counters.savedMs += Math.max(0, compileMs - elapsedMs);
+    return { module, from, key, reason, elapsedMs };
   } catch (error) {
     counters.failed++;
     throw error;
@@ -100,7 +108,7 @@ function isKept<M>({ storage }: Context<M>, { unwritten }: Slot<M>): boolean {
 function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<M>): Operation<Found<M>> {
   const { flights, memory, platform } = context;
   const { digest, received } = known;
-  let compile = made ? immediate("compile", () => made.module) : received?.compile;
+  let compile = made ? { ...immediate("compile", () => made.module), took: { ms: made.compileMs } } : received?.compile;
   // A hit must not compile: memory may know the digest.
   const mayBeThere = received !== undefined || memory.mayInherit(code.length);
   if (!mayBeThere) compile ??= yield* compileOf(context, code);
@@ -131,16 +139,16 @@ function* fly<M>(context: Context<M>, code: Bytes, known: Known<M>, made?: Slot<
  * Begins to compile code that will be looked up once its digest is known, unless its module is there or under way, or an
  * artifact may save the compile.
  */
-export function* compileEarly<M>(context: Context<M>, code: Bytes): Operation<Effect<M> | undefined> {
+export function* compileEarly<M>(context: Context<M>, code: Bytes): Operation<Compile<M> | undefined> {
   const { flights, memory } = context;
   const mayBeThere = memory.mayInherit(code.length) || memory.find(code) || flights.find(code);
   return mayBeThere ? undefined : yield* compileOf(context, code);
 }
 
 /** The step that compiles the code. Begun at once if no artifact can save the compile, to run meanwhile. */
-function* compileOf<M>({ engine }: Context<M>, code: Bytes): Operation<Effect<M>> {
-  const compile = compiling(engine, code);
-  return keepsCode(engine) ? yield* begin(compile) : compile;
+function* compileOf<M>({ engine, platform, requireHit }: Context<M>, code: Bytes): Operation<TimedCompile<M>> {
+  const compile = timed(compiling(engine, code), platform.clock);
+  return keepsCode(engine) && !requireHit ? yield* begin(compile) : compile;
 }
 
 /** Finds a module that was inherited, or that a synchronous lookup has made meanwhile. */
@@ -159,27 +167,27 @@ const JOINED = "another lookup was making it";
 /** Obtains a module and stores it in memory. If it was made before, the lookup is a hit that had an entry to write. */
 function* obtainSlot<M>(
   context: Context<M>,
-  { code, codeDigest, compile, isCopy }: Received<M> & { compile: Effect<M> },
+  { code, codeDigest, compile, isCopy }: Received<M> & { compile: Compile<M> },
   isMade: boolean,
 ): Operation<Found<M>> {
   const { engine, memory, storage } = context;
   const { length } = code;
   const address = yield* addressOf(context, codeDigest);
   const obtained = typeof storage === "string"
-    ? { module: yield* perform(compile), from: "compiled" as const, reason: storage, unwritten: "any" as const }
+    ? yield* compiled({ context, compile }, missed("off", storage, { unwritten: "any" }))
     : isCopy && keepsCode(engine)
     ? yield* fromCopy(compile)
     : yield* obtain({ context, storage, address, code, compile });
   if (code.length !== length) throw new TypeError(`Cannot keep code: engine "${engine.id}" transferred it away`);
-  const { module, from, reason, unwritten } = obtained;
+  const { module, from, reason, miss, unwritten, compileMs = compile.took?.ms ?? 0 } = obtained;
   const digest = toHex(codeDigest);
   // A synchronous lookup may have been faster: memory returns one module for the same code.
   const found = memory.get(digest);
   const slot = found && isKept(context, found)
     ? { ...found, code }
-    : { module: found?.module ?? module, code, digest, key: address.key, unwritten };
+    : { module: found?.module ?? module, code, digest, key: address.key, compileMs, unwritten };
   memory.set(slot);
-  return isMade ? { slot, from: "memory" } : { slot, from, reason };
+  return isMade ? { slot, from: "memory" } : { slot, from, reason, miss };
 }
 
 function wrongDigest(given: string, actual: string): TypeError {

@@ -90,6 +90,14 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   trustUnchanged?: boolean;
   /**
+   * Throws a {@linkcode CacheError} with the code `"MISS"` instead of compiling, which says why there was no hit: for a
+   * program whose modules have been warmed, in an image for example. With engines that store the code itself, a hit
+   * compiles all the same.
+   *
+   * @default {false}
+   */
+  requireHit?: boolean;
+  /**
    * Throws a {@linkcode CacheError} for faults that are otherwise a miss and a warning.
    *
    * @default {false}

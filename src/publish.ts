@@ -18,6 +18,8 @@ export interface Writing {
   readonly payload: Bytes;
   /** Whether the payload is the code itself. */
   readonly isCode?: boolean;
+  /** What the compile took, ms, if that is known. */
+  readonly compileMs?: number;
   /** Why it cannot be written. */
   readonly unable?: CacheError;
 }
@@ -36,13 +38,14 @@ export function* write(writing: Writing): Operation<void> {
 
 /** @throws {CannotWait} In a synchronous run that would have to sign by a `CryptoKey`. */
 export function* publish(writing: Writing): Operation<void> {
-  const { address, context: { counters, report }, payload, isCode = false, unable, storage } = writing;
+  const { address, context: { counters, report }, payload, isCode = false, compileMs = 0, unable, storage } = writing;
   const { behind, disk, limits } = storage;
   let fault: CacheError | undefined;
   try {
     if (unable) throw unable;
-    const written = yield* disk.publish(address, payload, { isCode });
+    const written = yield* disk.publish(address, payload, { isCode, compileMs });
     counters[written.isWritten ? "writes" : "writeFailures"]++;
+    if (written.isWritten) counters.bytesWritten += written.bytes;
     fault = written.fault;
   } catch (error) {
     counters.writeFailures++;

@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { Engine, ModuleCache, Resolved, ResolveOptions } from "@wasm/module-cache";
 import type { Code } from "@wasm/module-cache";
+import { decodeHeader, endBytes, HEADER_BYTES, MAC_BYTES } from "../src/disk/entry.ts";
 
 /** Folder of this tree. */
 export const ROOT: string = fileURLToPath(new URL("..", import.meta.url)).replace(/[\\/]$/, "");
@@ -147,9 +148,28 @@ export function onlyEntry(directory: string): string {
   return entries[0]!;
 }
 
-/** Payload of an entry: what follows the header. */
+/** Payload of an entry in a file. */
 export function payloadOf(path: string): Uint8Array {
-  return new Uint8Array(readFileSync(path).subarray(0, -168));
+  return payloadIn(new Uint8Array(readFileSync(path)));
+}
+
+/** Payload of an entry. */
+export function payloadIn(entry: Uint8Array<ArrayBuffer>): Uint8Array {
+  const header = decodeHeader(entry.slice(-HEADER_BYTES), entry.length);
+  if (typeof header === "string") throw new Error(`not an entry: ${header}`);
+  return entry.subarray(0, header.payloadLength);
+}
+
+/** An entry without what differs each time it is written: the time of its compile, and what is made of that. */
+export function withoutTime(entry: Uint8Array): Uint8Array {
+  const head = entry.length - HEADER_BYTES;
+  const isSigned = (entry[head + 12]! & 2) !== 0;
+  return entry.map((byte, at) => at >= head + 140 || isSigned && at >= head - MAC_BYTES && at < head ? 0 : byte);
+}
+
+/** Length of an entry, bytes. */
+export function entryBytes(payload: string, id = "text-1"): number {
+  return payload.length + endBytes(id.length, false);
 }
 
 /** Commands that run a script, by runtime name; only this runtime's where the tests were not started by the task. */

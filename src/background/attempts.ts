@@ -21,9 +21,11 @@ export const LIMIT_MS = 10 * 60 * 1000;
 export class Entries {
   readonly #context: Context<WebAssembly.Module>;
   readonly #storage: Storage;
+  readonly #compileMs: number;
 
   /** Touches nothing yet. */
-  constructor(id: string, { directory, options }: Pick<Target, "directory" | "options">) {
+  constructor(id: string, { compileMs, directory, options }: Pick<Target, "compileMs" | "directory" | "options">) {
+    this.#compileMs = compileMs;
     const engine = { ...compiling, id, native: true, serialize: () => undefined, deserialize: () => undefined };
     this.#context = openContext({ ...options, directory, engine, strict: true }, undefined, { mustExist: true });
     this.#storage = this.#context.storage as Storage;
@@ -47,7 +49,8 @@ export class Entries {
   write(content: Bytes, payload: Bytes): void {
     const context = this.#context;
     const before = context.counters.writes;
-    runSync(write({ context, storage: this.#storage, address: this.#address(content), payload }));
+    const work = { context, storage: this.#storage, address: this.#address(content), compileMs: this.#compileMs };
+    runSync(write({ ...work, payload }));
     if (context.counters.writes === before) throw new Error("Cannot keep artifact: the directory is gone, or in use");
   }
 

@@ -103,9 +103,9 @@ export async function receive<M>(
   response: Response,
   options: ReceiveOptions,
 ): Promise<Received<M>> {
-  const { engine } = context;
+  const { engine, requireHit } = context;
   const passing = new Passing(response, context, options);
-  if (!options.compiles || !keepsCode(engine) || !engine.compileStreaming) {
+  if (!options.compiles || requireHit || !keepsCode(engine) || !engine.compileStreaming) {
     while (await passing.next());
     return await passing.received();
   }

@@ -1,16 +1,16 @@
 // Stores bytes in the directory: reads and verifies entries, publishes and removes them. Never sees a module.
 
-import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { join } from "../bytes.ts";
 import type { Checked } from "./checked.ts";
 import { xxh3 } from "./checksum.ts";
-import { type Directory, untrusted } from "./directory.ts";
+import type { Directory } from "./directory.ts";
 import { CannotWait, forEach, type Operation, perform } from "../effect.ts";
-import { decodeHeader, encodeHeader, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
-import { sha256OfFile } from "./file_digest.ts";
+import { encodeHeader, type Header } from "./entry.ts";
+import { corrupt, EntryChecks, type Source } from "./entry_checks.ts";
 import { CacheError, ioFault, isForeign, isMissing, systemCode } from "../errors.ts";
 import type { Limits, Written } from "./limits.ts";
 import { type Address, ENTRY_NAME, PREFIX_NAME } from "./key.ts";
+import { toUtf8 } from "../platform/globals.ts";
 import type { Bytes, Files, OpenFile, Platform } from "../platform/platform.ts";
 import { HOUR_MS } from "./prune.ts";
 
@@ -34,14 +34,6 @@ export interface DiskTierParts {
   readonly later?: (write: () => Operation<void>) => void;
 }
 
-/** What the payload of an entry must be. */
-export interface Source {
-  /** The code, if the payload must be this code: then only the header is read. */
-  readonly copy?: Bytes;
-  /** The payload must be the code itself. */
-  readonly isCode?: boolean;
-}
-
 /** Options of reading an entry. */
 export interface ReadOptions<T> extends Source {
   /**
@@ -50,13 +42,29 @@ export interface ReadOptions<T> extends Source {
   readonly map?: (path: string) => Operation<T>;
 }
 
+/** Options of publishing an entry. */
+export interface PublishOptions {
+  /** The payload must be the code itself. */
+  readonly isCode: boolean;
+  /** What the compile took, ms; 0 if that is not known. */
+  readonly compileMs: number;
+}
+
+/** Result of publishing an entry. */
+export interface Published extends Written {
+  /** Its length, bytes. */
+  readonly bytes: number;
+}
+
 /** Entries in a directory. */
 export class DiskTier {
   readonly #parts: DiskTierParts;
+  readonly #checks: EntryChecks;
 
   /** Touches nothing yet. */
   constructor(parts: DiskTierParts) {
     this.#parts = parts;
+    this.#checks = new EntryChecks({ ...parts, maxBytes: parts.limits.maxBytes });
   }
 
   /**
@@ -75,8 +83,8 @@ export class DiskTier {
   ): Operation<Bytes | CacheError | T | undefined> {
     const path = this.#pathOf(address);
     const use = function* (this: DiskTier, file: OpenFile) {
-      const taken = (map && (yield* this.#mapped(path, file, address, map))) ??
-        (yield* this.#payload(path, file, address, source));
+      const taken = (map && (yield* this.#mapped(path, file, address, { map, onRead: source.onRead }))) ??
+        (yield* this.#checks.payload(path, file, address, source));
       return { taken, modifiedMs: file.modifiedMs };
     };
     let found;
@@ -93,13 +101,12 @@ export class DiskTier {
   /**
    * Writes an entry: a new file, renamed over whatever is there. Never changes a published file.
    *
-   * @param options `isCode`: the payload must be the code itself.
    * @returns Whether it was written, and a fault while making room that did not prevent it.
    * @throws {CacheError} `IO` when it cannot be written, `LIMIT` when there is no room for it, `CORRUPT` when the
    * payload is not the code that it must be, `UNTRUSTED` when others could change machine code. Nothing is left behind
    * then.
    */
-  *publish(address: Address, payload: Bytes, { isCode }: { isCode: boolean }): Operation<Written> {
+  *publish(address: Address, payload: Bytes, { isCode, compileMs }: PublishOptions): Operation<Published> {
     const { directory, limits, platform, secret, isNative } = this.#parts;
     yield* writing(this.#pathOf(address), directory.secure(address.path));
     // Links have been followed by now.
@@ -107,19 +114,23 @@ export class DiskTier {
     // Computed from the bytes that are written, whatever was computed before: an entry with other bytes' digest would
     // give a wrong module.
     const payloadSha256 = yield* perform(platform.sha256(payload));
-    if (isCode && !timingSafeEqual(payloadSha256, address.codeDigest)) {
+    if (isCode && !platform.equal(payloadSha256, address.codeDigest)) {
       throw new CacheError("CORRUPT", `Cannot write entry ${path}: its payload is not the code`, { path });
     }
-    const head = yield* this.#seal({
+    const id = toUtf8(address.id);
+    const end = yield* this.#seal(id, {
       codeDigest: address.codeDigest,
       engineDigest: address.engineDigest,
       payloadLength: payload.length,
       payloadSha256,
       payloadXxh3: isCode || secret || isNative ? undefined : yield* perform(xxh3(payload)),
+      idLength: id.length,
+      compileMs,
       isSigned: secret !== undefined,
     });
-    const size = head.length + payload.length;
-    return yield* limits.writeWithin(size, () => writing(path, directory.replace(path, [payload, head])));
+    const size = end.length + payload.length;
+    const written = yield* limits.writeWithin(size, () => writing(path, directory.replace(path, [payload, end])));
+    return { ...written, bytes: size };
   }
 
   /** Removes an entry. Returns whether it was there. */
@@ -152,92 +163,33 @@ export class DiskTier {
     throw ioFault("read entry", path, error);
   }
 
-  /** Checks everything that can be checked without the payload. */
-  *#checkHead(path: string, file: OpenFile, address: Address): Operation<Header> {
-    const { isNative, secret } = this.#parts;
-    const exposure = isNative ? file.exposure() : undefined;
-    if (exposure) throw untrusted(path, exposure);
-    const length = HEADER_BYTES + (secret ? MAC_BYTES : 0);
-    const end = yield* file.read(Math.max(0, file.size - length), length);
-    const head = end.slice(-HEADER_BYTES);
-    const header = decodeHeader(head, file.size);
-    if (typeof header === "string") throw corrupt(path, header);
-    const wrong = yield* this.#headerFault(header, head, end.subarray(0, MAC_BYTES), address);
-    if (wrong) throw corrupt(path, wrong);
-    return header;
-  }
-
-  *#headerFault(header: Header, head: Bytes, mac: Bytes, address: Address): Operation<string | undefined> {
-    const { platform, secret } = this.#parts;
-    const seal = yield* perform(platform.sha256(head.slice(0, SEALED_BYTES)));
-    if (!timingSafeEqual(seal, sealOf(head))) return "its header is damaged";
-    if (!timingSafeEqual(header.codeDigest, address.codeDigest)) return "it belongs to another code";
-    if (!timingSafeEqual(header.engineDigest, address.engineDigest)) return "it belongs to another engine";
-    if (!secret) return undefined;
-    if (!header.isSigned) return "it is not signed";
-    const right = yield* perform(platform.hmacSha256(secret, head));
-    if (!timingSafeEqual(right, mac)) return "it was signed with another secret";
-  }
-
-  /** Reads and checks the payload; the limits say how long it can have been written. */
-  *#payload(path: string, file: OpenFile, address: Address, { copy, isCode = false }: Source): Operation<Bytes> {
-    const header = yield* this.#checkHead(path, file, address);
-    if (copy || isCode) checkCode(path, header);
-    if (copy) return copy;
-    this.#checkSize(path, file);
-    const payload = yield* file.read(0, header.payloadLength);
-    const wrong = yield* this.#payloadFault(header, payload, isCode);
-    if (wrong) throw corrupt(path, wrong);
-    return payload;
-  }
-
   /** Checks the payload, unless that was done before, and has it mapped; `undefined` if no path leads to the file. */
   *#mapped<T>(
     path: string,
     file: OpenFile,
     address: Address,
-    map: (link: string) => Operation<T>,
+    { map, onRead }: Pick<Required<ReadOptions<T>>, "map"> & Pick<ReadOptions<T>, "onRead">,
   ): Operation<T | undefined> {
     const { checked, later } = this.#parts;
-    const check = this.#checkInPlace.bind(this);
+    const checks = this.#checks;
     return yield* file.at(function* (link) {
       if (link === undefined) return undefined;
       const isKnown = checked && !file.exposure() && (yield* checked.has(address.key, file));
       if (!isKnown) {
-        yield* check(path, file, address);
+        onRead?.(yield* checks.inPlace(path, file, address), file.size);
         if (checked?.note(address.key, file)) later?.(() => checked.write());
       }
       return yield* map(link);
     });
   }
 
-  /** Checks the payload, and holds only a part of it at a time. */
-  *#checkInPlace(path: string, file: OpenFile, address: Address): Operation<void> {
-    const { payloadLength, payloadSha256 } = yield* this.#checkHead(path, file, address);
-    this.#checkSize(path, file);
-    const digest = yield* sha256OfFile(this.#parts.platform, file, payloadLength);
-    if (!timingSafeEqual(digest, payloadSha256)) throw corrupt(path, DAMAGED);
-  }
-
-  #checkSize(path: string, file: OpenFile): void {
-    if (file.size > this.#parts.limits.maxBytes) throw corrupt(path, "it is larger than maxDiskBytes");
-  }
-
-  /** @param mustHash Whether the faster checksum is not enough: whoever forged the entry could have made it match. */
-  *#payloadFault(header: Header, body: Bytes, mustHash: boolean): Operation<string | undefined> {
-    const { platform, secret, isNative } = this.#parts;
-    if (body.length !== header.payloadLength) return "it ends too early";
-    const fast = header.payloadXxh3 && !secret && !isNative && !mustHash ? yield* perform(xxh3(body)) : undefined;
-    if (fast) return timingSafeEqual(fast, header.payloadXxh3!) ? undefined : DAMAGED;
-    return timingSafeEqual(yield* perform(platform.sha256(body)), header.payloadSha256) ? undefined : DAMAGED;
-  }
-
-  *#seal(header: Header): Operation<Bytes> {
+  /** What follows the payload. */
+  *#seal(id: Bytes, header: Header): Operation<Bytes> {
     const { platform, secret } = this.#parts;
     const sealed = encodeHeader(header);
     const seal = yield* perform(platform.sha256(sealed));
     const head = join(sealed, seal);
-    return secret ? join(yield* perform(platform.hmacSha256(secret, head)), head) : head;
+    return secret ? join(id, yield* perform(platform.hmacSha256(secret, head)), head) : join(id, head);
   }
 
   /** Records the use, to the hour, as the file's time: the least recently used entries are removed first. */
@@ -272,13 +224,6 @@ export class DiskTier {
   }
 }
 
-const DAMAGED = "its payload is damaged";
-
-/** Checks that the payload of an entry is its code. */
-function checkCode(path: string, { codeDigest, payloadSha256 }: Header): void {
-  if (!timingSafeEqual(payloadSha256, codeDigest)) throw corrupt(path, DAMAGED);
-}
-
 /** Runs a write, and wraps its error as a fault of the cache. */
 function* writing(path: string, step: Operation<void>): Operation<void> {
   try {
@@ -286,8 +231,4 @@ function* writing(path: string, step: Operation<void>): Operation<void> {
   } catch (error) {
     throw ioFault("write entry", path, error);
   }
-}
-
-function corrupt(path: string, wrong: string): CacheError {
-  return new CacheError("CORRUPT", `Cannot use entry ${path}: ${wrong}`, { path });
 }

@@ -1,26 +1,28 @@
-// On-disk format of an entry, version 2: the payload, so that engines can map the file; in a signed entry HMAC-SHA-256
-// of what follows, 32 bytes; the header. Pure: bytes to header and back. Offsets in the header, which ends the file:
+// On-disk format of an entry, version 3: the payload, so that engines can map the file; the engine's id in UTF-8; in a
+// signed entry HMAC-SHA-256 of what follows, 32 bytes; the header. Pure: bytes to header and back. Offsets in the
+// header, which ends the file:
 //
 //   0  magic, 8 bytes             24  SHA-256 of the code             120  XXH3-128 of the payload, or zeros
-//   8  format version, u32        56  SHA-256 of the engine's id      136  SHA-256 of the bytes before it, the seal
-//  12  flags, u32                 88  SHA-256 of the payload          168  end
-//  16  payload length, u64
+//   8  format version, u32        56  SHA-256 of the engine's id      136  length of the engine's id, u32
+//  12  flags, u32                 88  SHA-256 of the payload          140  what the compile took, ms, f32
+//  16  payload length, u64                                            144  SHA-256 of the bytes before it, the seal
+//                                                                     176  end
 //
-// Numbers are little-endian. Seal and HMAC cover the header and, through the digests in it, the payload: a header can
-// be trusted without reading the rest. The payload is checked by whichever of its two digests costs less; under an
+// Numbers are little-endian. Seal and HMAC cover the header and, through the digests in it, payload and id: a header
+// can be trusted without reading the rest. The payload is checked by whichever of its two digests costs less; under an
 // HMAC by SHA-256 alone, because XXH3 finds damage, not malice.
 
 import { toUtf8 } from "../platform/globals.ts";
 import type { Bytes } from "../platform/platform.ts";
 
 /** Version of the format; part of every key. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /** Length of a header, bytes. */
-export const HEADER_BYTES = 168;
+export const HEADER_BYTES = 176;
 
 /** Length of the part of a header that the seal covers, bytes. */
-export const SEALED_BYTES = 136;
+export const SEALED_BYTES = 144;
 
 const MAGIC = toUtf8("WASM-MC\n");
 const FLAG_XXH3 = 1;
@@ -41,7 +43,11 @@ export interface Header {
   readonly payloadSha256: Uint8Array;
   /** XXH3-128 of the payload, if the writer computed it. */
   readonly payloadXxh3?: Uint8Array;
-  /** Whether an HMAC follows. */
+  /** Length of the engine's id, bytes of UTF-8. */
+  readonly idLength: number;
+  /** What the compile took, ms; 0 if that is not known. */
+  readonly compileMs: number;
+  /** Whether there is an HMAC. */
   readonly isSigned: boolean;
 }
 
@@ -57,6 +63,8 @@ export function encodeHeader(header: Header): Bytes {
   bytes.set(header.engineDigest, 56);
   bytes.set(header.payloadSha256, 88);
   if (header.payloadXxh3) bytes.set(header.payloadXxh3, 120);
+  view.setUint32(136, header.idLength, true);
+  view.setFloat32(140, header.compileMs, true);
   return bytes;
 }
 
@@ -76,17 +84,25 @@ export function decodeHeader(bytes: Bytes, size: number): Header | string {
   if (flags & ~(FLAG_XXH3 | FLAG_SIGNED)) return "it has flags of another version";
   const payloadLength = Number(view.getBigUint64(16, true));
   const isSigned = (flags & FLAG_SIGNED) !== 0;
-  if (payloadLength !== size - HEADER_BYTES - (isSigned ? MAC_BYTES : 0)) {
+  const idLength = view.getUint32(136, true);
+  if (payloadLength !== size - endBytes(idLength, isSigned)) {
     return "its length is not the one it was written with";
   }
   return {
     codeDigest: bytes.subarray(24, 56),
     engineDigest: bytes.subarray(56, 88),
     payloadLength,
+    idLength,
+    compileMs: view.getFloat32(140, true),
     isSigned,
     payloadSha256: bytes.subarray(88, 120),
     ...(flags & FLAG_XXH3 ? { payloadXxh3: bytes.subarray(120, 136) } : {}),
   };
+}
+
+/** Length of what follows the payload, bytes. */
+export function endBytes(idLength: number, isSigned: boolean): number {
+  return idLength + (isSigned ? MAC_BYTES : 0) + HEADER_BYTES;
 }
 
 /** The seal of a header. */

@@ -61,7 +61,9 @@ export interface Address {
   readonly path: string;
   /** SHA-256 of the code. */
   readonly codeDigest: Bytes;
-  /** SHA-256 of the engine's id. */
+  /** The engine's id. */
+  readonly id: string;
+  /** SHA-256 of it. */
   readonly engineDigest: Bytes;
 }
 
@@ -74,7 +76,7 @@ export function* addressIn(
 ): Operation<Address> {
   engineDigest ??= yield* idDigest(platform, id);
   const key = toHex(yield* perform(platform.sha256(keyMaterial(codeDigest, engineDigest))));
-  return { key, path: entryPath(engineFolder(id, engineDigest), key), codeDigest, engineDigest };
+  return { key, path: entryPath(engineFolder(id, engineDigest), key), codeDigest, id, engineDigest };
 }
 
 /** Folder of an engine's entries. */

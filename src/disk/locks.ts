@@ -46,15 +46,26 @@ export class Locks {
    * other code of the stripe, it is shared: lookups of the same code wait for each other without it.
    *
    * @param stripe Which of the 256 locks, two hexadecimal digits.
+   * @param onWaited Called if it had to be waited for, with the time, ms.
    * @returns `undefined` if this platform has no locks, if the lock is held and this run must not wait, or if this
    * cache held the most locks allowed all the time.
    * @throws {CacheError} `LOCK_TIMEOUT` or `IO`.
    */
-  *lock(stripe: string): Operation<Lock | undefined> {
+  *lock(stripe: string, onWaited: (ms: number) => void = () => {}): Operation<Lock | undefined> {
+    const { clock } = this.#platform;
+    const startMs = clock();
+    const waiting = { ms: 0 };
+    try {
+      return yield* this.#lockBy(stripe, startMs + this.#timeoutMs, waiting);
+    } finally {
+      if (waiting.ms > 0) onWaited(clock() - startMs);
+    }
+  }
+
+  /** @param waiting How long it paused so far. */
+  *#lockBy(stripe: string, deadline: number, waiting: { ms: number }): Operation<Lock | undefined> {
     const timeoutMs = this.#timeoutMs;
     const { clock, pause } = this.#platform;
-    const deadline = clock() + timeoutMs;
-    let waitedMs = 0;
     let isLate = false;
     for (let delayMs = 1; this.#tryLock; delayMs = Math.min(delayMs * 2, MAX_LOCK_POLL_MS)) {
       const mayTake = this.#held.size + this.#beingTaken < MAX_LOCKS;
@@ -66,9 +77,9 @@ export class Locks {
         throw new CacheError("LOCK_TIMEOUT", `Cannot lock ${path}: held elsewhere for ${timeoutMs} ms`, { path });
       }
       if (!(yield* perform(pause(delayMs)))) return undefined;
-      waitedMs += delayMs;
+      waiting.ms += delayMs;
       // The fake clock of a test runner may stand still.
-      isLate = waitedMs >= timeoutMs || clock() >= deadline;
+      isLate = waiting.ms >= timeoutMs || clock() >= deadline;
     }
   }
 

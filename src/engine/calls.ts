@@ -53,6 +53,35 @@ export function compiling<M>(engine: Engine<M>, ...given: Parameters<Engine<M>["
   return calling(engine, "compile", given);
 }
 
+/** A compile, and what it took so far, ms. */
+export interface TimedCompile<M> extends Effect<M> {
+  /** The same object for all copies of the effect. */
+  readonly took: { ms: number };
+}
+
+/** Measures a compile. */
+export function timed<M>({ name, sync, async }: Effect<M>, clock: () => number): TimedCompile<M> {
+  const took = { ms: 0 };
+  const since = (startMs: number) => took.ms = clock() - startMs;
+  return {
+    name,
+    took,
+    sync: () => {
+      const startMs = clock();
+      const module = sync();
+      since(startMs);
+      return module;
+    },
+    async: () => {
+      const startMs = clock();
+      const module = async();
+      if (isPromise(module)) return module.then((module) => (since(startMs), module as M));
+      since(startMs);
+      return module;
+    },
+  };
+}
+
 /** Serializes. */
 export function serializing<M>(
   engine: Engine<M>,

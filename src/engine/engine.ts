@@ -155,6 +155,9 @@ export interface EntryPlace {
   /** Name of the entry, 64 hexadecimal digits. */
   readonly key: string;
 
+  /** What compiling the module took, ms; 0 if that is not known. */
+  readonly compileMs: number;
+
   /** The cache's directory, absolute. */
   readonly directory: string;
 

@@ -2,7 +2,7 @@
 // has caching rules of its own.
 
 import { toHex } from "../bytes.ts";
-import type { Context } from "../context.ts";
+import type { Context, Resolved } from "../context.ts";
 import { runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import { type Known, lookup } from "../lookup.ts";
@@ -49,7 +49,7 @@ export class HttpLoad<M> {
   }
 
   /** Loads. */
-  async load(url: string): Promise<M> {
+  async load(url: string): Promise<Resolved<M>> {
     const { mode, pins } = this.#options;
     for (const pin of ["default", "force-cache", "only-if-cached"].includes(mode) ? pins : []) {
       const digest = sha256Of(pin) ?? (await this.#kept.note(nameOf(pin)))?.digest;
@@ -59,7 +59,7 @@ export class HttpLoad<M> {
     return await this.#follow(url);
   }
 
-  async #follow(url: string): Promise<M> {
+  async #follow(url: string): Promise<Resolved<M>> {
     const { isAnyType, mode } = this.#options;
     const mayLook = !["no-store", "reload"].includes(mode) && !hasUser(url);
     const note = mayLook ? await this.#kept.note(url) : undefined;
@@ -78,7 +78,7 @@ export class HttpLoad<M> {
   }
 
   /** Finds what a note refers to; `undefined` if it is gone, or does not match the pins. */
-  async #find({ digest, location }: Note): Promise<(() => Promise<M>) | undefined> {
+  async #find({ digest, location }: Note): Promise<(() => Promise<Resolved<M>>) | undefined> {
     if (location !== undefined) return () => this.#redirect(location);
     if (digest === undefined) return undefined;
     const slot = this.#context.memory.get(digest);
@@ -89,13 +89,13 @@ export class HttpLoad<M> {
     return () => this.#resolve(code, received ? { received } : { digest });
   }
 
-  async #redirect(location: string): Promise<M> {
+  async #redirect(location: string): Promise<Resolved<M>> {
     if (++this.#redirects > MAX_REDIRECTS) throw new TypeError(`Cannot load ${shown(location)}: too many redirects`);
     return await this.#follow(location);
   }
 
   /** Asks the server whether stored code has changed. Uses it if it has not, or if the server gives no answer. */
-  async #ask(url: string, note: Note, kept: () => Promise<M>): Promise<M> {
+  async #ask(url: string, note: Note, kept: () => Promise<Resolved<M>>): Promise<Resolved<M>> {
     const policy = note.policy!;
     const { now } = this.#context.platform;
     const isBetter = async (status?: number) =>
@@ -121,12 +121,12 @@ export class HttpLoad<M> {
       if (!this.#isBroken || this.#options.signal.aborted || !(await isBetter())) throw error;
       return await this.#useStale(url, kept, error);
     }
-    const module = await kept();
+    const resolved = await kept();
     await this.#kept.keepNote(url, { ...note, policy: (await revalidated(policy, response, now)).policy });
-    return module;
+    return resolved;
   }
 
-  async #useStale(url: string, kept: () => Promise<M>, cause: unknown): Promise<M> {
+  async #useStale(url: string, kept: () => Promise<Resolved<M>>, cause: unknown): Promise<Resolved<M>> {
     this.#context.report(new CacheError("NETWORK", `Cannot fetch ${shown(url)}; what is kept is used`, { cause }));
     return await kept();
   }
@@ -137,7 +137,7 @@ export class HttpLoad<M> {
     return await fetch(href, { headers: { ...headers, ...authorization }, redirect: "manual", signal });
   }
 
-  async #take(url: string, response: Response): Promise<M> {
+  async #take(url: string, response: Response): Promise<Resolved<M>> {
     const mayKeep = this.#options.mode !== "no-store" && !hasUser(url);
     const policy = mayKeep ? await policyOf(response, this.#context.platform.now) : undefined;
     if (!REDIRECTS.includes(response.status)) {
@@ -151,12 +151,12 @@ export class HttpLoad<M> {
       throw new TypeError(`Cannot load ${shown(url)}: it redirects to ${given === null ? "nowhere" : shown(given)}`);
     }
     location.hash = "";
-    const module = await this.#redirect(location.href);
+    const resolved = await this.#redirect(location.href);
     if (policy && isPublic(location)) await this.#kept.keepNote(url, { location: location.href, policy });
-    return module;
+    return resolved;
   }
 
-  async #receive(url: string, response: Response, policy: Note["policy"]): Promise<M> {
+  async #receive(url: string, response: Response, policy: Note["policy"]): Promise<Resolved<M>> {
     const received = await receive(this.#context, response, {
       act: "load",
       compiles: true,
@@ -167,17 +167,17 @@ export class HttpLoad<M> {
     const pin = await checkPins({ code, digest }, this.#options.pins, shown(url));
     // Pinned code does not change, whatever the server says.
     const isKept = policy !== undefined || (pin !== undefined && this.#options.mode !== "no-store");
-    const module = await this.#resolve(code, { received }, isKept);
-    if (!isKept) return module;
+    const resolved = await this.#resolve(code, { received }, isKept);
+    if (!isKept) return resolved;
     await this.#kept.keepCode(code, codeDigest);
     if (policy) await this.#kept.keepNote(url, { digest, policy, isOther: !isOfWasmType(response) });
     if (pin && !sha256Of(pin)) await this.#kept.keepNote(nameOf(pin), { digest });
-    return module;
+    return resolved;
   }
 
-  async #resolve(code: Bytes, known: Known<M>, isKept = true): Promise<M> {
+  async #resolve(code: Bytes, known: Known<M>, isKept = true): Promise<Resolved<M>> {
     const context = isKept ? this.#context : unkept(this.#context);
-    return (await runAsync(lookup(context, code, known))).module;
+    return await runAsync(lookup(context, code, known));
   }
 }
 

@@ -82,12 +82,15 @@ export class Kept {
 
   /** Every fault is a miss. */
   *#read(id: string, digest: Bytes): Operation<Bytes | undefined> {
-    const { platform, report, storage } = this.#context;
+    const { counters, platform, report, storage } = this.#context;
     if (typeof storage === "string" || storage.directory.mustNotRead) return undefined;
     const address = yield* addressIn(platform, id, digest);
     yield* perform(storage.behind.settle(address.key));
     try {
-      const found = yield* storage.disk.read(address, { isCode: id === CODE });
+      const found = yield* storage.disk.read(address, {
+        isCode: id === CODE,
+        onRead: (_header, bytes) => counters.bytesRead += bytes,
+      });
       if (!(found instanceof CacheError)) return found;
       if (id === CODE) this.#damaged.add(address.key);
       report(found);

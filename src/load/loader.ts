@@ -2,7 +2,7 @@
 
 import { toHex } from "../bytes.ts";
 import QuickLRU from "quick-lru";
-import type { Context, Storage } from "../context.ts";
+import type { Context, Resolved, Storage } from "../context.ts";
 import { perform, runAsync } from "../effect.ts";
 import { compileEarly, lookup } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
@@ -55,7 +55,7 @@ export class Loader<M> {
   readonly #context: Context<M>;
   readonly #kept: Kept;
   readonly #files = new QuickLRU<string, { identity: string; digest: string }>({ maxSize: 1000 });
-  readonly #loads = new Map<string, SharedLoad<M>>();
+  readonly #loads = new Map<string, SharedLoad<Resolved<M>>>();
 
   /** Touches nothing yet. */
   constructor(context: Context<M>) {
@@ -64,7 +64,10 @@ export class Loader<M> {
   }
 
   /** Loads; overlapping calls for the same URL and options share one load. */
-  async load(url: string | URL, { integrity, cache = "default", signal, type = "wasm" }: LoadOptions): Promise<M> {
+  async load(
+    url: string | URL,
+    { integrity, cache = "default", signal, type = "wasm" }: LoadOptions,
+  ): Promise<Resolved<M>> {
     // The runtimes' own errors repeat the URL, which may contain a password.
     if (!URL.canParse(url)) throw new TypeError("Cannot load what is no absolute URL");
     const target = new URL(url);
@@ -79,8 +82,8 @@ export class Loader<M> {
     return await shared.join(signal);
   }
 
-  #begin(name: string, work: (signal: AbortSignal) => Promise<M>): SharedLoad<M> {
-    const shared: SharedLoad<M> = new SharedLoad(work, () => {
+  #begin(name: string, work: (signal: AbortSignal) => Promise<Resolved<M>>): SharedLoad<Resolved<M>> {
+    const shared: SharedLoad<Resolved<M>> = new SharedLoad(work, () => {
       if (this.#loads.get(name) === shared) this.#loads.delete(name);
     });
     this.#loads.set(name, shared);
@@ -93,7 +96,7 @@ export class Loader<M> {
     await this.#kept.clear(storage);
   }
 
-  async #load(url: URL, options: HttpOptions): Promise<M> {
+  async #load(url: URL, options: HttpOptions): Promise<Resolved<M>> {
     const { signal } = options;
     const { platform: { files } } = this.#context;
     if (url.protocol === "file:" && files) return await this.#loadFile(files.resolve(url), options);
@@ -105,10 +108,10 @@ export class Loader<M> {
     const response = await fetch(url, { signal });
     await checkOrCancel(response, options);
     const { code } = await receive(this.#context, response, { act: "load", compiles: false });
-    return (await this.#resolve(code, shown(url.href), options)).module;
+    return (await this.#resolve(code, shown(url.href), options)).resolved;
   }
 
-  async #loadFile(path: string, options: HttpOptions): Promise<M> {
+  async #loadFile(path: string, options: HttpOptions): Promise<Resolved<M>> {
     const { mode, pins } = options;
     const { maxCodeBytes, memory, platform: { files, now } } = this.#context;
     const identify = () => runAsync(perform(files!.identify(path)));
@@ -118,30 +121,33 @@ export class Loader<M> {
     const slot = mayUse ? memory.get(known.digest) : undefined;
     if (slot) {
       await checkPins(slot, pins, path);
-      return (await runAsync(lookup(this.#context, slot.code, { digest: slot.digest }))).module;
+      return await runAsync(lookup(this.#context, slot.code, { digest: slot.digest }));
     }
     // A device or a pipe has no size, and perhaps no end.
     if (!before.isFile) throw new TypeError(`Cannot load ${path}: it is no file`);
     const code = before.size > maxCodeBytes ? undefined : await runAsync(perform(files!.readWhole(path)));
     // It may have grown meanwhile.
     if (!code || code.length > maxCodeBytes) throw tooLong(`Cannot load ${path}`, maxCodeBytes);
-    const { digest, module } = await this.#resolve(code, path, options);
+    const { digest, resolved } = await this.#resolve(code, path, options);
     const isOld = Math.abs(now() - before.modifiedMs) > RECENT_MS;
     const isSame = isOld && (await identify()).identity === before.identity;
     if (isSame) this.#files.set(path, { identity: before.identity, digest });
     else this.#files.delete(path);
-    return module;
+    return resolved;
   }
 
-  async #resolve(code: Bytes, name: string, { pins, mode }: HttpOptions): Promise<{ digest: string; module: M }> {
+  async #resolve(
+    code: Bytes,
+    name: string,
+    { pins, mode }: HttpOptions,
+  ): Promise<{ digest: string; resolved: Resolved<M> }> {
     const context = mode === "no-store" ? unkept(this.#context) : this.#context;
     // Nobody gets its module before the digest is known to be right.
     const compile = await runAsync(compileEarly(context, code));
     const codeDigest = await runAsync(perform(this.#context.platform.sha256(code)));
     const digest = toHex(codeDigest);
     await checkPins({ code, digest }, pins, name);
-    const { module } = await runAsync(lookup(context, code, { received: { code, codeDigest, compile } }));
-    return { digest, module };
+    return { digest, resolved: await runAsync(lookup(context, code, { received: { code, codeDigest, compile } })) };
   }
 }
 

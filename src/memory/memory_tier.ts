@@ -14,6 +14,8 @@ export interface Slot<M> {
   readonly digest: string;
   /** Key of the entry. */
   readonly key: string;
+  /** What compiling it took, ms; 0 if that is not known. */
+  readonly compileMs: number;
   /** Which lookups can still write its entry, if the one that compiled it must not, or could not without waiting. */
   readonly unwritten?: "any" | "async";
 }

@@ -10,7 +10,7 @@ const MIN_SHARED_BYTES = 512 * 1024;
 const NOT_KEPT = new Uint8Array();
 
 /** A module without its code. */
-type Shared = Pick<Slot<WebAssembly.Module>, "key" | "module"> & { readonly length: number };
+type Shared = Pick<Slot<WebAssembly.Module>, "compileMs" | "key" | "module"> & { readonly length: number };
 
 /** Live modules; the larger ones are passed to workers. */
 export class SharedMemory extends MemoryTier<WebAssembly.Module> {
@@ -44,10 +44,10 @@ export class SharedMemory extends MemoryTier<WebAssembly.Module> {
   /** As in the base class; large modules are passed to workers. */
   override set(slot: Slot<WebAssembly.Module>): void {
     super.set(slot);
-    const { code: { length }, digest, key, module } = slot;
+    const { code: { length }, compileMs, digest, key, module } = slot;
     if (length < MIN_SHARED_BYTES || !super.get(digest)) return;
     this.#inherit().delete(digest);
-    this.#handedOn.set(digest, { key, length, module });
+    this.#handedOn.set(digest, { compileMs, key, length, module });
   }
 
   /** As in the base class; no longer passed to workers. */

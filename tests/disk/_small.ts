@@ -3,13 +3,13 @@
 import { ModuleCache, type ModuleCacheOptions } from "@wasm/module-cache";
 import { mkdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { age as makeOld } from "../_age.ts";
-import { bytes, entriesIn, TextEngine, type TextModule } from "../_tools.ts";
+import { bytes, entriesIn, entryBytes, TextEngine, type TextModule } from "../_tools.ts";
 
 /** Seconds of an hour. */
 export const HOUR_S = 3600;
 
 /** Length of the entry of a code of one character, bytes. */
-export const ENTRY_BYTES = 168 + "artifact of x".length;
+export const ENTRY_BYTES = entryBytes("artifact of x");
 
 /** Makes a file look as if it was last used then, and left alone since. */
 export function age(path: string, seconds: number): void {

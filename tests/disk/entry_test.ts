@@ -2,12 +2,21 @@
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { test } from "node:test";
-import { decodeHeader, encodeHeader, FORMAT_VERSION, type Header, HEADER_BYTES } from "../../src/disk/entry.ts";
+import {
+  decodeHeader,
+  encodeHeader,
+  endBytes,
+  FORMAT_VERSION,
+  type Header,
+  HEADER_BYTES,
+} from "../../src/disk/entry.ts";
 
 const digest = (byte: number, length = 32) => new Uint8Array(length).fill(byte);
 const header: Header = {
   codeDigest: digest(1),
   engineDigest: digest(2),
+  idLength: 0,
+  compileMs: 1.5,
   isSigned: false,
   payloadLength: 5,
   payloadSha256: digest(3),
@@ -33,7 +42,8 @@ test("the layout is the one documented", () => {
   assertStrictEquals(view.getUint32(8, true), FORMAT_VERSION);
   assertStrictEquals(view.getUint32(12, true), 1);
   assertStrictEquals(view.getBigUint64(16, true), 5n);
-  assertEquals([bytes[24], bytes[56], bytes[88], bytes[120], bytes[136]], [1, 2, 3, 4, 0]);
+  assertEquals([bytes[24], bytes[56], bytes[88], bytes[120], bytes[144]], [1, 2, 3, 4, 0]);
+  assertEquals([view.getUint32(136, true), view.getFloat32(140, true)], [0, 1.5]);
 });
 
 test("decodeHeader refuses every flip of magic, version, flags and length", () => {
@@ -44,6 +54,14 @@ test("decodeHeader refuses every flip of magic, version, flags and length", () =
     // The one flag there is may be cleared: the seal catches that.
     if (bit === 12 * 8) assert(typeof decoded !== "string");
     else assertStrictEquals(typeof decoded, "string", `bit ${bit}`);
+  }
+});
+
+test("an id and a MAC are between payload and header", () => {
+  for (const isSigned of [false, true]) {
+    const decoded = decodeHeader(encoded({ ...header, idLength: 7, isSigned }), endBytes(7, isSigned) + 5);
+    assert(typeof decoded !== "string");
+    assertEquals([decoded.payloadLength, decoded.idLength], [5, 7]);
   }
 });
 

@@ -22,6 +22,7 @@ import {
   entriesIn,
   inDirectory,
   onlyEntry,
+  payloadIn,
   type Resolve,
   runScript,
   runtimes,
@@ -49,7 +50,7 @@ function mapping(seen: Seen, before: (path: string) => void = () => {}): Engine<
       before(path);
       seen.push({ by: "file", path: readlinkSync(path) });
       const whole = readFileSync(path);
-      return engine.deserialize(new Uint8Array(whole.subarray(0, -168)));
+      return engine.deserialize(new Uint8Array(payloadIn(new Uint8Array(whole))));
     },
   };
 }

@@ -104,7 +104,7 @@ export const SCENARIOS: readonly (Scenario<TextModule> | Scenario<WebAssembly.Mo
     warns: "CORRUPT",
     prepare: fillDamaged,
   },
-  { ...artifact, title: "a lookup that makes room", from: "compiled", maxDiskBytes: 700, prepare: fillUp },
+  { ...artifact, title: "a lookup that makes room", from: "compiled", maxDiskBytes: 754, prepare: fillUp },
   {
     ...artifact,
     title: "a hit of machine code",

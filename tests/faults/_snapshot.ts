@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { systemCode } from "../../src/errors.ts";
 import { ageTo } from "../_age.ts";
+import { withoutTime } from "../_tools.ts";
 import { roleOf } from "./_watch.ts";
 
 /** Files and folders, to be made again elsewhere. */
@@ -56,8 +57,10 @@ export function read(path: string): Uint8Array | undefined {
   }
 }
 
-/** Whether a file has these bytes in a snapshot, or is missing like them. */
-export function isSame(bytes: Uint8Array | undefined, { files }: Snapshot, path: string): boolean {
-  const wanted = files.get(path)?.bytes;
+/** Whether a file has these bytes in a snapshot, or is missing like them; for entries, but for the time they tell. */
+export function isSame(given: Uint8Array | undefined, { files }: Snapshot, path: string): boolean {
+  const known = files.get(path)?.bytes;
+  const isEntry = roleOf(`/${path}`) === "entry";
+  const [bytes, wanted] = [given, known].map((each) => each && isEntry ? withoutTime(each) : each);
   return bytes?.length === wanted?.length && (bytes?.every((byte, at) => byte === wanted![at]) ?? true);
 }

@@ -8,7 +8,7 @@ import type { Slot } from "../../src/memory/memory_tier.ts";
 import { webPlatform } from "../../src/platform/web.ts";
 import { bytes } from "../_tools.ts";
 
-const slot: Slot<string> = { module: "module", code: bytes("code"), digest: "d", key: "k" };
+const slot: Slot<string> = { module: "module", code: bytes("code"), digest: "d", key: "k", compileMs: 0 };
 
 function flights(): Flights<string> {
   return new Flights<string>(webPlatform.equal);

@@ -159,7 +159,7 @@ test("what memory lets go is not handed on any more", () => {
   const handed = () => [...(getEnvironmentData("wasm-module-cache 1 a") as unknown as Map<string, unknown>).keys()];
   const module = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
   const set = (digest: string, length: number) =>
-    memory.set({ code: new Uint8Array(length), digest, key: digest, module });
+    memory.set({ code: new Uint8Array(length), digest, key: digest, compileMs: 0, module });
   set("a", 600_000);
   set("b", 700_000);
   assertEquals(handed(), ["a", "b"]);

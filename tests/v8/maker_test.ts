@@ -32,7 +32,7 @@ function targetIn(directory: string, maxDiskBytes = 1e8): Target {
   // Nobody has started for long.
   const { atime, mtime } = { atime: 1, mtime: Date.now() / 1000 };
   utimesSync(`${root}/locks/v8`, atime, mtime);
-  return { key, directory, root, options: { maxDiskBytes, maxDiskAgeMs: 1e12, maxMemoryBytes: 1e8 } };
+  return { key, compileMs: 0, directory, root, options: { maxDiskBytes, maxDiskAgeMs: 1e12, maxMemoryBytes: 1e8 } };
 }
 
 /** An order for the padded probe. */

@@ -14,7 +14,7 @@ function throughBytes(orders: readonly Order[]): Order[] {
 
 test("orders come through bytes as they were, with their secret and limits that are none", () => {
   const options = { secret: bytes("a secret"), maxDiskBytes: Infinity, maxDiskAgeMs: 0, maxMemoryBytes: 5 };
-  const target = { key: "00ff", directory: "/a/ü", root: "/a/ü/v1", options };
+  const target = { key: "00ff", compileMs: 1.5, directory: "/a/ü", root: "/a/ü/v1", options };
   const parts = { code: bytes("code"), profile: new Uint8Array(), snapshot: bytes("snapshot"), probe: bytes("probe") };
   const orders: Order[] = [
     { id: "one", grade: "profile", ...parts, target },
