@@ -22,7 +22,7 @@
 
 export { type CacheStats, ModuleCache, type PruneOptions, type ResolveOptions } from "./src/cache.ts";
 export type { Code } from "./src/bytes.ts";
-export type { Counters, Provenance, Resolved } from "./src/context.ts";
+export type { Counters, MissReason, Provenance, Resolved } from "./src/context.ts";
 export type { DiskStatus } from "./src/disk/directory.ts";
 export type { Engine, EntryPlace } from "./src/engine/engine.ts";
 export { hostEngine } from "./src/engine/host.ts";
@@ -33,7 +33,7 @@ export { get, getSync } from "./src/get.ts";
 export type { Mode } from "./src/load/http.ts";
 export type { LoadOptions } from "./src/load/loader.ts";
 export type { ModuleCacheOptions } from "./src/options.ts";
-export { defaultDirectory } from "./src/register/program.ts";
+export { defaultDirectory } from "./src/platform/environment.ts";
 export type { ResponseSource } from "./src/calls/namespace.ts";
 export type { PruneResult } from "./src/disk/prune.ts";
 export type { WarmOptions, WarmProgress } from "./src/calls/warm.ts";

@@ -2,15 +2,12 @@
 
 import { copyOf, toHex } from "./bytes.ts";
 import type { Context, MissReason, Provenance, Resolved } from "./context.ts";
-import { begin, type Effect, immediate, mayWait, type Operation, perform } from "./effect.ts";
-import { compiling, keepsCode, timed, type TimedCompile } from "./engine/calls.ts";
+import { begin, immediate, mayWait, type Operation, perform } from "./effect.ts";
+import { type Compile, compiling, keepsCode, timed, type TimedCompile } from "./engine/calls.ts";
 import { type Address, addressIn, idDigest } from "./disk/key.ts";
 import { compiled, fromCopy, missed, obtain } from "./obtain.ts";
 import type { Slot } from "./memory/memory_tier.ts";
 import type { Bytes } from "./platform/platform.ts";
-
-/** A compile, measured if it is ours. */
-type Compile<M> = Effect<M> & Partial<TimedCompile<M>>;
 
 /** Code that nobody else holds, with its computed digest. */
 export interface Received<M> {

@@ -7,7 +7,7 @@ import type { Context, MissReason, Provenance, Storage } from "./context.ts";
 import type { Refusal } from "./disk/directory.ts";
 import { CannotWait, type Effect, immediate, type Operation, perform, runSync } from "./effect.ts";
 import type { ReadOptions } from "./disk/disk_tier.ts";
-import { deserializing, deserializingFile, keepsCode, serializing, type TimedCompile } from "./engine/calls.ts";
+import { type Compile, deserializing, deserializingFile, keepsCode, serializing } from "./engine/calls.ts";
 import type { EntryPlace } from "./engine/engine.ts";
 import { CacheError, isGone } from "./errors.ts";
 import type { Slot } from "./memory/memory_tier.ts";
@@ -25,7 +25,7 @@ export interface Work<M> {
   /** Where its entry is. */
   readonly address: Address;
   /** The step that compiles the code; already begun if no artifact can save it. */
-  readonly compile: Effect<M> & Partial<TimedCompile<M>>;
+  readonly compile: Compile<M>;
 }
 
 /** A module that memory did not have. */
@@ -45,8 +45,10 @@ export interface Obtained<M> {
 }
 
 /** Why the disk gave no module. */
-interface Miss extends Omit<Obtained<never>, "module"> {
+export interface Miss extends Omit<Obtained<never>, "module"> {
+  /** Its kind. */
   readonly miss: MissReason;
+  /** The same for people. */
   readonly reason: string;
   /** Whether an entry may be written: there is none, or a damaged one. */
   readonly mayWrite: boolean;

@@ -36,7 +36,11 @@ export function* write(writing: Writing): Operation<void> {
   }
 }
 
-/** @throws {CannotWait} In a synchronous run that would have to sign by a `CryptoKey`. */
+/**
+ * The same.
+ *
+ * @throws {CannotWait} In a synchronous run that would have to sign by a `CryptoKey`.
+ */
 export function* publish(writing: Writing): Operation<void> {
   const { address, context: { counters, report }, payload, isCode = false, compileMs = 0, unable, storage } = writing;
   const { behind, disk, limits } = storage;

@@ -17,7 +17,7 @@ async function found(env: Record<string, string>, denoFlags = ["-A"]): Promise<s
     const path = `${folder}/program.mjs`;
     writeFileSync(
       path,
-      `import { defaultDirectory } from ${JSON.stringify(`file://${ROOT}/src/register/program.ts`)};
+      `import { defaultDirectory } from ${JSON.stringify(`file://${ROOT}/src/platform/environment.ts`)};
        console.log(String(defaultDirectory()));`,
     );
     const [runtime = ""] = runtimes()[thisRuntime()]!;

@@ -77,7 +77,7 @@ test("imports go one way", () => {
     "ffi/.*": "platform/(detect|node_.*)",
     "memory/.*": ground,
     "disk/.*": ground,
-    "options": `${ground}|memory/.*|disk/key|engine/.*`,
+    "options": `${ground}|memory/.*|disk/key|engine/.*|platform/environment`,
     "context": `${ground}|memory/.*|disk/.*|engine/.*|options|platform/detect`,
     "(lookup|obtain|publish)": `${ground}|memory/.*|disk/.*|engine/.*|context|obtain|publish`,
     "calls/.*": `${ground}|memory/.*|engine/.*|${protocol}`,
@@ -86,7 +86,7 @@ test("imports go one way", () => {
     "v8/.*": `${ground}|background/.*|engine/.*|platform/node_.*`,
     "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*|threads)|background/.*`,
     "register/.*":
-      `${ground}|engine/.*|memory/.*|v8/engine|wasmtime/(module|facade/facade)|${protocol}|options|calls/streaming|platform/(detect|threads)`,
+      `${ground}|engine/.*|memory/.*|v8/engine|wasmtime/(module|facade/facade)|${protocol}|options|calls/streaming|platform/(detect|environment|threads)`,
     "steps/.*": "effect|platform/globals|engine/prepared",
     "(cache|get)": ".*",
   };

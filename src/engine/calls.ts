@@ -59,6 +59,9 @@ export interface TimedCompile<M> extends Effect<M> {
   readonly took: { ms: number };
 }
 
+/** A compile, measured if it is ours. */
+export type Compile<M> = Effect<M> & Partial<TimedCompile<M>>;
+
 /** Measures a compile. */
 export function timed<M>({ name, sync, async }: Effect<M>, clock: () => number): TimedCompile<M> {
   const took = { ms: 0 };

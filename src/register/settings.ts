@@ -1,7 +1,7 @@
 // Settings of `register`, from environment variables.
 
 import type { Facade } from "../wasmtime/facade/facade.ts";
-import { absolute, defaultDirectory, variable } from "./program.ts";
+import { absolute, defaultDirectory, variable } from "../platform/environment.ts";
 
 /** Settings of a registered process. */
 export interface Settings {

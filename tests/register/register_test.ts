@@ -571,7 +571,7 @@ test("where the cache cannot be loaded, the runtime compiles", options, async ()
     const first = ["loading", "register", "replacing", "settings", "worthwhile"].map((name) =>
       `src/register/${name}.ts`
     );
-    const below = ["src/bytes.ts", "src/engine/runtime.ts", "src/register/program.ts"];
+    const below = ["src/bytes.ts", "src/engine/runtime.ts", "src/platform/environment.ts", "src/register/program.ts"];
     for (const path of ["register.ts", "package.json", ...first, ...below]) {
       cpSync(`${ROOT}/${path}`, `${directory}/${path}`);
     }
