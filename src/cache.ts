@@ -1,15 +1,17 @@
 // ModuleCache: what a user holds. The tiers meet elsewhere: memory and flights in lookup.ts, disk and engine in obtain.ts.
 
-import { type Code, copyOf, describe, viewOf } from "./bytes.ts";
+import { type Code, describe, viewOf } from "./bytes.ts";
 import { type Context, type Counters, openContext, type Resolved, type Storage } from "./context.ts";
 import type { DiskStatus } from "./disk/directory.ts";
+import type { EntryInfo, Inventory, VerifyOptions, VerifyResult } from "./disk/inventory.ts";
 import { runAsync, runSync } from "./effect.ts";
 import type { CompileOptions } from "./engine/runtime.ts";
 import { entryPath, folderIn } from "./disk/key.ts";
 import type { Loader, LoadOptions } from "./load/loader.ts";
 import { keyOf, lookup } from "./lookup.ts";
+import type { Bytes } from "./platform/platform.ts";
 import type { PruneResult } from "./disk/prune.ts";
-import { checkConcurrency, digestOf, type ModuleCacheOptions } from "./options.ts";
+import { checkConcurrency, digestOf, type ModuleCacheOptions, sourceOf } from "./options.ts";
 import {
   compile,
   compileStreaming,
@@ -39,6 +41,16 @@ export interface PruneOptions {
    * @default {false}
    */
   dryRun?: boolean;
+}
+
+/** Options of {@linkcode ModuleCache.clear}. */
+export interface ClearOptions {
+  /**
+   * Removes the entries of other engines too.
+   *
+   * @default {false}
+   */
+  allEngines?: boolean;
 }
 
 /** Counters and sizes of a cache. */
@@ -224,6 +236,30 @@ export class ModuleCache<M = WebAssembly.Module> {
     return runSync(storage.directory.status(this.#context.engine.native ?? false));
   }
 
+  /**
+   * Lists the entries in the directory, of all engines, in no order. Nothing of them is checked.
+   *
+   * @throws {CacheError} `IO` when the directory cannot be read.
+   */
+  async *list(): AsyncGenerator<EntryInfo, void, undefined> {
+    const inventory = await this.#inventory();
+    if (inventory) yield* inventory.list();
+  }
+
+  /**
+   * Reads every entry in the directory, of all engines, and checks that it is what was written. Removes those that are
+   * not, and nothing else.
+   *
+   * @param options `dryRun` removes nothing; a callback for progress; a signal.
+   * @returns What is there, and what is wrong with it.
+   * @throws {CacheError} `IO` when the directory cannot be read.
+   * @throws The reason of the signal, or what `onProgress` threw.
+   */
+  async verify(options: VerifyOptions = {}): Promise<VerifyResult> {
+    const dryRun = options.dryRun || this.#writable() === undefined;
+    return await (await this.#inventory())?.verify({ ...options, dryRun }) ?? { entries: 0, bytes: 0, findings: [] };
+  }
+
   /** Returns counts of lookups, writes and locks, and the size of memory. */
   stats(): CacheStats {
     const { counters, memory } = this.#context;
@@ -246,16 +282,18 @@ export class ModuleCache<M = WebAssembly.Module> {
    * Removes every module from memory, everything that `load` has stored about URLs, and every entry of this engine from
    * the directory. Entries of other engines and files that are not entries stay. A read-only directory stays as it is.
    *
+   * @param options `allEngines` removes the entries of other engines too.
    * @throws {CacheError} When an entry cannot be removed.
    */
-  async clear(): Promise<void> {
+  async clear({ allEngines = false }: ClearOptions = {}): Promise<void> {
     this.clearMemory();
     const storage = this.#writable();
     // What is being written would come back. A write that fails leaves nothing to remove, and flush reports it.
     await storage?.behind.settleAll();
     const { engine, platform } = this.#context;
     await (await this.#loader()).clear(storage);
-    if (storage) await runAsync(storage.disk.clear(await runAsync(folderIn(platform, engine.id))));
+    const folder = allEngines ? undefined : await runAsync(folderIn(platform, engine.id));
+    if (storage) await runAsync(storage.disk.clear(folder));
   }
 
   /**
@@ -302,14 +340,19 @@ export class ModuleCache<M = WebAssembly.Module> {
    * Makes entries ahead of the lookups that need them, in an image or after an install: the best that the engine can
    * make, however long that takes. Afterwards the modules are in memory.
    *
-   * @param codes Bytes of each module; all are copied before the first wait.
-   * @param options How many at a time, and a callback for progress.
+   * @param sources Bytes of each module, all copied before the first wait, or URLs as {@linkcode ModuleCache.load}
+   * takes them.
+   * @param options How many at a time, a callback for progress, and a signal.
    * @throws {TypeError | RangeError} When an argument is invalid.
    * @throws The engine's own error when it rejects a module's bytes; modules not yet begun are left out then.
    */
-  async warm(codes: Iterable<Code>, options: WarmOptions = {}): Promise<void> {
+  async warm(sources: Iterable<Code | URL | string>, options: WarmOptions = {}): Promise<void> {
     checkConcurrency(options.concurrency);
-    await warm(this.#context, Array.from(codes, (code) => copyOf(viewOf(code))), options);
+    const given = Array.from(sources, sourceOf);
+    await warm(this.#context, given, options, async (context, url, signal) => {
+      const { Loader } = await import("./load/loader.ts");
+      return await new Loader(context).load(url, { signal });
+    });
   }
 
   /**
@@ -334,6 +377,16 @@ export class ModuleCache<M = WebAssembly.Module> {
   /** Loaded when needed: many programs load nothing by URL. */
   #loader(): Promise<Loader<M>> {
     return this.#loading ??= import("./load/loader.ts").then(({ Loader }) => new Loader(this.#context));
+  }
+
+  /** Loaded when needed: programs run, people look. */
+  async #inventory(): Promise<Inventory | undefined> {
+    const { platform, storage } = this.#context;
+    if (typeof storage === "string" || storage.directory.mustNotRead) return undefined;
+    await storage.behind.settleAll();
+    const { directory, options: { secret } } = storage;
+    const { Inventory } = await import("./disk/inventory.ts");
+    return new Inventory({ platform, files: platform.files!, directory, secret: secret as Bytes | CryptoKey });
   }
 
   /** The disk side, if entries may be changed. */

@@ -187,8 +187,8 @@ function openStorage<M>(
   const secret = secretOf(options.secret);
   checkFlag("readOnly", readOnly);
   checkFlag("trustUnchanged", trustUnchanged);
-  if (options.directory === undefined) return "no directory was given";
   const given = directoryOf(options.directory);
+  if (given === undefined) return options.directory === undefined ? "no directory was given" : NO_DEFAULT;
   const { files } = platform;
   if (!files) return "this runtime has no files";
   const path = files.resolve(given);
@@ -205,6 +205,8 @@ function openStorage<M>(
   const shared = { secret, maxDiskBytes: bounds.maxBytes, maxDiskAgeMs: bounds.maxAgeMs, maxMemoryBytes };
   return { directory, locks, disk, limits, behind, options: shared };
 }
+
+const NO_DEFAULT = "no default directory can be determined: neither WASM_CACHE_DIR nor a home folder is known";
 
 function zeroCounters(): Counters {
   return {

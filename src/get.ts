@@ -23,7 +23,7 @@ let platform: Platform | undefined;
  *
  * @param engine Compiles the code, and decides what an entry holds.
  * @param code Bytes for the engine.
- * @param directory Directory of the entries: a path or a `file:` URL.
+ * @param directory Directory of the entries: a path, a `file:` URL, or `"default"` for {@linkcode defaultDirectory}.
  * @returns The module.
  * @throws {TypeError} When an argument is invalid.
  * @throws The engine's own error when it rejects the code.
@@ -56,9 +56,9 @@ function* lookupAndWrite<M>(engine: Engine<M>, view: Uint8Array, directory: stri
 /** The shared context, with the engine of this call. */
 function contextOf<M>(engine: Engine<M>, directory: string | URL): Context<M> {
   checkEngine(engine);
-  const given = directoryOf(directory);
+  const given = directoryOf(directory ?? null);
   platform ??= detectPlatform();
-  const name = JSON.stringify([engine.id, platform.files?.resolve(given)]);
+  const name = JSON.stringify([engine.id, given && platform.files?.resolve(given)]);
   let shared = contexts.get(name) as Context<M> | undefined;
   if (!shared) {
     shared = openContext({ engine, directory }, platform);

@@ -1,10 +1,11 @@
 // Checks the options that callers pass, and fills in the defaults.
 
-import { copyOf, describe, isBytes, isUint8Array, toHex, viewOf } from "./bytes.ts";
+import { type Code, copyOf, describe, isBytes, isUint8Array, toHex, viewOf } from "./bytes.ts";
 import { DIGEST_BYTES } from "./disk/key.ts";
 import type { Engine } from "./engine/engine.ts";
 import type { CacheWarning } from "./errors.ts";
 import type { MemoryLimits } from "./memory/memory_tier.ts";
+import { defaultDirectory } from "./platform/environment.ts";
 import type { Bytes } from "./platform/platform.ts";
 
 /** Options of {@linkcode ModuleCache}. */
@@ -16,7 +17,8 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   engine?: Engine<M>;
   /**
-   * Directory of the entries: a path or a `file:` URL. A lookup creates it when it is needed; writes in the background
+   * Directory of the entries: a path, a `file:` URL, or `"default"` for {@linkcode defaultDirectory}. A folder of that
+   * name is `"./default"`. A lookup creates it when it is needed; writes in the background
    * do not, so that a directory you remove stays away. Whoever can write it can run code as you.
    *
    * @default {undefined} memory only
@@ -159,14 +161,33 @@ export function digestOf(digest: unknown): string | undefined {
   throw new TypeError(`Cannot use digest: it must be a SHA-256, ${DIGEST_BYTES} bytes or 64 hexadecimal digits`);
 }
 
+/** Whether a value is a URL object, of whatever realm. */
+function isUrl(value: unknown): value is URL {
+  return Object.prototype.toString.call(value) === "[object URL]";
+}
+
+/**
+ * Checks a source of `warm`.
+ *
+ * @returns A URL, or a private copy of the bytes.
+ * @throws {TypeError} When it is neither.
+ */
+export function sourceOf(source: unknown): URL | Bytes {
+  if (typeof source !== "string" && !isUrl(source)) return copyOf(viewOf(source as Code));
+  // The runtimes' own errors repeat the URL, which may contain a password.
+  if (!URL.canParse(source)) throw new TypeError("Cannot warm what is no absolute URL");
+  return new URL(source);
+}
+
 /**
  * Checks the option `directory`.
  *
- * @returns The path, or the URL as one of this realm.
+ * @returns The path, or the URL as one of this realm; `undefined` if none was given, or there is no default one.
  * @throws {TypeError} When it is neither a path nor a `file:` URL.
  */
-export function directoryOf(directory: unknown): string | URL {
-  if (Object.prototype.toString.call(directory) === "[object URL]") {
+export function directoryOf(directory: unknown): string | URL | undefined {
+  if (directory === undefined || directory === "default") return directory && defaultDirectory();
+  if (isUrl(directory)) {
     const url = new URL(String(directory));
     if (url.protocol === "file:") return url;
     throw new TypeError(`Cannot use directory: its URL must be a file: URL, not one of ${url.protocol}`);

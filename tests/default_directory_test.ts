@@ -1,12 +1,12 @@
 // Where a cache is kept that nobody named a directory for.
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { defaultDirectory, ModuleCache } from "@wasm/module-cache";
+import { defaultDirectory, get, ModuleCache } from "@wasm/module-cache";
 import { existsSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import process from "node:process";
 import { test } from "node:test";
-import { inDirectory, ROOT, runScript, runtimes, thisRuntime } from "./_tools.ts";
+import { bytes, entriesIn, inDirectory, ROOT, runScript, runtimes, TextEngine, thisRuntime } from "./_tools.ts";
 
 const options = { timeout: 60_000 };
 const isDeno = thisRuntime().startsWith("Deno");
@@ -83,3 +83,19 @@ test(
       }
     }),
 );
+
+test('directory: "default" is that directory, and a folder of that name is not', options, async () => {
+  await inDirectory(async (folder) => {
+    const before = process.env.WASM_CACHE_DIR;
+    process.env.WASM_CACHE_DIR = `${folder}/chosen`;
+    try {
+      await new ModuleCache({ engine: new TextEngine(), directory: "default", strict: true }).resolve(bytes("a"));
+      assertStrictEquals((await get(new TextEngine(), bytes("a"), "default")).text, "a");
+      assertStrictEquals(entriesIn(`${folder}/chosen`).length, 1);
+      assertStrictEquals(existsSync("default"), false);
+    } finally {
+      if (before === undefined) delete process.env.WASM_CACHE_DIR;
+      else process.env.WASM_CACHE_DIR = before;
+    }
+  });
+});

@@ -17,6 +17,8 @@ export interface WarmOptions {
   concurrency?: number;
   /** Called after each module, and awaited. If it throws or rejects, `warm` ends with that error. */
   onProgress?: (progress: WarmProgress) => void;
+  /** Ends the call, which then rejects with the signal's reason. A compile under way is finished first. */
+  signal?: AbortSignal;
 }
 
 /** Progress of `warm`. */
@@ -25,6 +27,8 @@ export interface WarmProgress {
   readonly done: number;
   /** Modules in all. */
   readonly total: number;
+  /** The URL that was given; absent for bytes. */
+  readonly url?: string;
   /** Name of the entry just done, as in {@linkcode Resolved}. */
   readonly key: string;
   /** Where its module came from: `"disk"` if the entry was already as good as it can be. */
@@ -33,33 +37,44 @@ export interface WarmProgress {
   readonly elapsedMs: number;
 }
 
+/** Looks up what a URL leads to. */
+export type LoadUrl<M> = (context: Context<M>, url: URL, signal?: AbortSignal) => Promise<Resolved<M>>;
+
 /** Makes the best entries. The first failure ends it, once the work under way is done. */
 export async function warm<M>(
   context: Context<M>,
-  codes: readonly Bytes[],
-  { concurrency = 1, onProgress }: WarmOptions,
+  sources: readonly (Bytes | URL)[],
+  { concurrency = 1, onProgress, signal }: WarmOptions,
+  load: LoadUrl<M>,
 ): Promise<void> {
   let done = 0;
-  await allAtOnce(codes, Math.min(concurrency, codes.length), async (code) => {
-    const { key, from, elapsedMs } = await warmOne(context, code);
+  await allAtOnce(sources, Math.min(concurrency, sources.length), async (source) => {
+    signal?.throwIfAborted();
+    const { key, from, elapsedMs } = await warmOne(
+      context,
+      (alone) => source instanceof URL ? load(alone, source, signal) : runAsync(lookup(alone, source)),
+    );
     done++;
-    await onProgress?.({ done, total: codes.length, key, from, elapsedMs });
+    const url = source instanceof URL ? source.href : undefined;
+    await onProgress?.({ done, total: sources.length, url, key, from, elapsedMs });
   });
 }
 
 /** Bypasses memory, so that the entry is made; afterwards the module is in memory. */
-async function warmOne<M>(context: Context<M>, code: Bytes): Promise<Resolved<M>> {
+async function warmOne<M>(
+  context: Context<M>,
+  look: (alone: Context<M>) => Promise<Resolved<M>>,
+): Promise<Resolved<M>> {
   const { engine, memory, platform, storage } = context;
   const alone = new MemoryTier<M>({ maxEntries: 1, maxBytes: Infinity }, platform.equal);
-  const thorough = {
+  const resolved = await look({
     ...context,
     engine: engine.thorough ?? engine,
     memory: alone,
     flights: new Flights<M>(platform.equal),
-  };
-  const resolved = await runAsync(lookup(thorough, code));
-  if (typeof storage !== "string") await storage.behind.settleAll(resolved.key);
-  const slot = alone.find(code);
+  });
+  if (typeof storage !== "string") await storage.behind.settleAll();
+  const slot = alone.latest;
   if (slot) memory.set(slot);
   return resolved;
 }

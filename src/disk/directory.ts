@@ -145,6 +145,23 @@ export class Directory {
   }
 
   /**
+   * Lists a folder of the cache's own; a missing one is empty.
+   *
+   * @param folder Path below the root.
+   * @param names Pattern of the names wanted.
+   * @throws {CacheError} `IO` when it cannot be read.
+   */
+  *list(folder: string, names: RegExp): Operation<string[]> {
+    const path = folder === "" ? this.root : `${this.root}/${folder}`;
+    try {
+      return (yield* perform(this.#files.list(path))).filter((name) => names.test(name));
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw ioFault("list", path, error);
+    }
+  }
+
+  /**
    * Reports whether the directory can be read and written, by trying it. Creates it if it does not exist.
    *
    * @param isNative Whether machine code is to be loaded.

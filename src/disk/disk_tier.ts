@@ -9,7 +9,7 @@ import { encodeHeader, type Header } from "./entry.ts";
 import { corrupt, EntryChecks, type Source } from "./entry_checks.ts";
 import { CacheError, ioFault, isForeign, isMissing, systemCode } from "../errors.ts";
 import type { Limits, Written } from "./limits.ts";
-import { type Address, ENTRY_NAME, PREFIX_NAME } from "./key.ts";
+import { type Address, ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
 import { toUtf8 } from "../platform/globals.ts";
 import type { Bytes, Files, OpenFile, Platform } from "../platform/platform.ts";
 import { HOUR_MS } from "./prune.ts";
@@ -134,18 +134,32 @@ export class DiskTier {
   }
 
   /** Removes an entry. Returns whether it was there. */
-  *remove(path: string): Operation<boolean> {
-    return yield* this.#remove(`${this.#parts.directory.root}/${path}`);
+  *remove(below: string): Operation<boolean> {
+    const path = `${this.#parts.directory.root}/${below}`;
+    try {
+      yield* perform(this.#parts.files.remove(path));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw ioFault("remove entry", path, error);
+    }
   }
 
-  /** Removes every entry of an engine's folder, and nothing else that is in it. */
-  *clear(folder: string): Operation<void> {
-    const path = `${this.#parts.directory.root}/${folder}`;
-    for (const prefix of yield* this.#list(path, PREFIX_NAME)) {
-      const remove = this.#remove.bind(this);
-      yield* forEach(yield* this.#list(`${path}/${prefix}`, ENTRY_NAME), function* (name) {
-        yield* remove(`${path}/${prefix}/${name}`);
-      });
+  /**
+   * Removes every entry of an engine's folder, and nothing else that is in it.
+   *
+   * @param folder All engines' where absent.
+   */
+  *clear(folder?: string): Operation<void> {
+    const { directory } = this.#parts;
+    const folders = folder === undefined ? yield* directory.list("", FOLDER_NAME) : [folder];
+    const remove = this.remove.bind(this);
+    for (const folder of folders) {
+      for (const prefix of yield* directory.list(folder, PREFIX_NAME)) {
+        yield* forEach(yield* directory.list(`${folder}/${prefix}`, ENTRY_NAME), function* (name) {
+          yield* remove(`${folder}/${prefix}/${name}`);
+        });
+      }
     }
   }
 
@@ -201,25 +215,6 @@ export class DiskTier {
       yield* perform(files.touch(path, nowMs));
     } catch {
       // Any error: the entry may be removed too early, and is made again then.
-    }
-  }
-
-  *#remove(path: string): Operation<boolean> {
-    try {
-      yield* perform(this.#parts.files.remove(path));
-      return true;
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw ioFault("remove entry", path, error);
-    }
-  }
-
-  *#list(path: string, names: RegExp): Operation<string[]> {
-    try {
-      return (yield* perform(this.#parts.files.list(path))).filter((name) => names.test(name));
-    } catch (error) {
-      if (isMissing(error)) return [];
-      throw ioFault("list", path, error);
     }
   }
 }

@@ -3,13 +3,16 @@
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
 import { type Operation, perform } from "../effect.ts";
 import { CacheError } from "../errors.ts";
-import { toUtf8 } from "../platform/globals.ts";
+import { fromUtf8, toUtf8 } from "../platform/globals.ts";
 import type { Bytes, OpenFile, Platform } from "../platform/platform.ts";
 import { xxh3 } from "./checksum.ts";
 import { untrusted } from "./directory.ts";
 import { decodeHeader, endBytes, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
 import { sha256OfFile } from "./file_digest.ts";
-import type { Address } from "./key.ts";
+import { type Address, addressIn, entryPath } from "./key.ts";
+
+/** Long enough for header and id of most entries, bytes. */
+const USUAL_END = 1024;
 
 /** Parts of the checks. */
 export interface EntryChecksParts {
@@ -67,6 +70,35 @@ export class EntryChecks {
     const digest = yield* sha256OfFile(this.#parts.platform, file, header.payloadLength);
     if (!timingSafeEqual(digest, header.payloadSha256)) throw corrupt(path, DAMAGED);
     return header;
+  }
+
+  /**
+   * Reads what an entry says of itself, and checks nothing of it.
+   *
+   * @returns The header and the engine's id, or a text that says why there is none.
+   */
+  *described(file: OpenFile): Operation<{ header: Header; id: string } | string> {
+    const end = yield* file.read(Math.max(0, file.size - USUAL_END), Math.min(file.size, USUAL_END));
+    const header = decodeHeader(end.slice(-HEADER_BYTES), file.size);
+    if (typeof header === "string") return header;
+    const length = endBytes(header.idLength, header.isSigned);
+    const whole = length <= end.length ? end : yield* file.read(file.size - length, length);
+    return { header, id: fromUtf8(whole.slice(whole.length - length, whole.length - length + header.idLength)) };
+  }
+
+  /**
+   * Checks an entry of any engine by what it says of itself.
+   *
+   * @param folder Its engine's folder.
+   * @param key Its key.
+   */
+  *whole(path: string, file: OpenFile, folder: string, key: string): Operation<void> {
+    const found = yield* this.described(file);
+    if (typeof found === "string") throw corrupt(path, found);
+    const { header, id } = found;
+    const address = yield* addressIn(this.#parts.platform, id, header.codeDigest.slice());
+    if (address.path !== entryPath(folder, key)) throw corrupt(path, "it stands in the place of another");
+    yield* this.inPlace(path, file, address);
   }
 
   /** Checks everything that can be checked without the payload. */

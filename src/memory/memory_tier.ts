@@ -60,6 +60,12 @@ export class MemoryTier<M> {
     return this.#bytes;
   }
 
+  /** The module that was used last. */
+  get latest(): Slot<M> | undefined {
+    const { value } = this.#slots.entriesDescending().next();
+    return value?.[1];
+  }
+
   /** Modules evicted to make room for others. */
   get evictions(): number {
     return this.#evictions;

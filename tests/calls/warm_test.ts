@@ -2,9 +2,19 @@
 
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { type Engine, ModuleCache, type WarmProgress } from "@wasm/module-cache";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { bytes, entriesIn, hitsOnly, inDirectory, onlyEntry, TextEngine, type TextModule } from "../_tools.ts";
+import { pathToFileURL } from "node:url";
+import {
+  bytes,
+  EMPTY_MODULE,
+  entriesIn,
+  hitsOnly,
+  inDirectory,
+  onlyEntry,
+  TextEngine,
+  type TextModule,
+} from "../_tools.ts";
 
 const options = { timeout: 60_000 };
 const NAMES = ["a", "b", "c", "d", "e"];
@@ -129,4 +139,29 @@ test("a number of codes at a time that is none is refused before any of them", o
     const error = await cache.warm(CODES, { concurrency: concurrency as number }).catch((error) => error);
     assertEquals([error instanceof RangeError || error instanceof TypeError, cache.stats().compiled], [true, 0]);
   }
+});
+
+test("warm takes URLs as load does, and its signal ends it", options, async () => {
+  await inDirectory(async (directory) => {
+    const url = pathToFileURL(`${directory}/a.wasm`);
+    writeFileSync(url, EMPTY_MODULE);
+    const cache = new ModuleCache({ directory: `${directory}/cache`, strict: true });
+    const told: WarmProgress[] = [];
+    const other = Uint8Array.of(...EMPTY_MODULE, 0, 2, 1, 97);
+    await cache.warm([url, other, url.href], { onProgress: (progress) => void told.push(progress) });
+    assertEquals(told.map(({ from, url }) => [from, url]), [
+      ["compiled", url.href],
+      ["compiled", undefined],
+      ["disk", url.href],
+    ]);
+    assertEquals([entriesIn(`${directory}/cache`).length, cache.stats().memoryEntries], [2, 2]);
+    assertStrictEquals((await cache.resolve(EMPTY_MODULE)).key, told[0]!.key);
+
+    for (const wrong of ["a.wasm", "http://"]) {
+      await assertRejects(() => cache.warm([wrong]), TypeError, "no absolute URL");
+    }
+    await assertRejects(() => cache.warm([7 as unknown as URL]), TypeError);
+    const signal = AbortSignal.abort(new RangeError("enough"));
+    await assertRejects(() => cache.warm([EMPTY_MODULE], { signal }), RangeError, "enough");
+  });
 });
