@@ -3,7 +3,7 @@
 import { walk } from "@std/fs";
 import { ROOT, run } from "./tools.ts";
 
-const files = ["mod.ts", "binaryen.ts", "register.ts", "unpack.ts", "v8.ts", "wasmtime.ts", "wat.ts"];
+const files = ["mod.ts", "binaryen.ts", "cli.ts", "register.ts", "unpack.ts", "v8.ts", "wasmtime.ts", "wat.ts"];
 for await (const { path } of walk(`${ROOT}/src`, { exts: [".ts"], includeDirs: false })) files.push(path);
 
 // `deno doc` knows no links: an import map says where the stand-ins are that the config at hand resolves to.

@@ -7,7 +7,7 @@ const config = await chooseConfig();
 await installTestPackages();
 const deno = Deno.execPath();
 const configured = ["--config", config, "--no-lock"];
-const entries = ["mod.ts", "binaryen.ts", "register.ts", "unpack.ts", "v8.ts", "wasmtime.ts", "wat.ts"];
+const entries = ["mod.ts", "binaryen.ts", "cli.ts", "register.ts", "unpack.ts", "v8.ts", "wasmtime.ts", "wat.ts"];
 const checks: Record<string, string[]> = {
   "format": ["fmt", "--check", "--config", config],
   "lint": ["lint", "--config", config],

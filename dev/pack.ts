@@ -8,27 +8,43 @@ const FOLDER = `${ROOT}/.cache/npm`;
 
 /** What is in the one file that all entries but `register` share, and what else is loaded from it when it is needed. */
 const ENTRIES = { mod: "mod", binaryen: "binaryen", unpack: "unpack", v8: "v8", wat: "wat" };
-const PARTS = { backend: "src/register/backend", loader: "src/load/loader", engine: "src/v8/engine" };
+const PARTS = {
+  backend: "src/register/backend",
+  loader: "src/load/loader",
+  inventory: "src/disk/inventory",
+  engine: "src/v8/engine",
+};
 
 /** What is in a second file, which few programs load. */
 const NATIVE = { wasmtime: "wasmtime", facade: "src/wasmtime/facade/facade" };
 
 /** Files that run on their own, found beside those above. */
 const PROGRAMS = [
+  "cli",
   "src/v8/process_main",
   "src/steps/optimize_worker",
   "src/wasmtime/compiler_main",
   "src/wasmtime/ticker_main",
 ];
 
-/** A package of 1.8 MB of which one file of 20 KB is used; it opens with its license. */
-const BUNDLED = "hash-wasm";
+/** Packages of which little is used, or only by the command line. */
+const BUNDLED = ["bytes", "cli-progress", "cli-table3", "hash-wasm", "ms"];
+
+/** Packages that those use. */
+const THEIRS = ["ansi-regex", "emoji-regex", "is-fullwidth-code-point", "string-width", "strip-ansi"];
+
+/** The command that is installed with the package, and its file. */
+const COMMAND = { "wasm-module-cache": "./lib/cli.js" };
 
 /** Where Deno has put packages: that is no one else's business. */
 const DOWNLOADED = /(?:\.\.\/)+[^"\s]*\/npm\/[^/"\s]+\//g;
 
 /** Where other files of the package are loaded from: bundled, they would be loaded with those that load them. */
-const LAZY = { "./backend.ts": "./backend.js", "./load/loader.ts": "./loader.js" };
+const LAZY = {
+  "./backend.ts": "./backend.js",
+  "./load/loader.ts": "./loader.js",
+  "./disk/inventory.ts": "./inventory.js",
+};
 
 /** What the bundler makes of a literal `require`, which the bundlers of users must see. */
 const HIDDEN_REQUIRE = '__require("./backend';
@@ -43,11 +59,24 @@ export async function packForNpm(config: string): Promise<string> {
   await Deno.remove(FOLDER, { recursive: true }).catch(() => {});
   await copyTypes(await packForNode(config), target);
   const about = JSON.parse(await Deno.readTextFile(`${target}/package.json`));
-  delete about.dependencies[BUNDLED];
+  for (const name of BUNDLED) delete about.dependencies[name];
   await bundle(config, target, Object.keys(about.dependencies));
+  await copyLicenses(target);
   await Deno.writeTextFile(`${target}/package.json`, JSON.stringify(await described(about), undefined, 2));
   await Deno.remove(`${FOLDER}/inputs`, { recursive: true });
   return target;
+}
+
+/** Writes the licenses of what is bundled. */
+async function copyLicenses(target: string): Promise<void> {
+  const texts = [];
+  for (const name of [...BUNDLED, ...THEIRS]) {
+    const folder = `${ROOT}/node_modules/${name}`;
+    for await (const { name: file } of Deno.readDir(folder)) {
+      if (/^licen[cs]e/i.test(file)) texts.push(`${name}\n\n${await Deno.readTextFile(`${folder}/${file}`)}`);
+    }
+  }
+  await Deno.writeTextFile(`${target}/lib/LICENSES.txt`, texts.join(`\n${"-".repeat(80)}\n\n`));
 }
 
 /** Takes what is no JavaScript. */
@@ -72,31 +101,21 @@ async function bundle(config: string, target: string, packages: string[]): Promi
     register: `export * from "${ROOT}/register.ts";\n`,
   };
   const programs = Object.fromEntries(
-    PROGRAMS.map((path) => [path.split("/").at(-1)!, `import "${ROOT}/${path}.ts";\n`]),
+    PROGRAMS.map((path) => [path.split("/").at(-1)!, `export * from "${ROOT}/${path}.ts";\n`]),
   );
   for (const [name, text] of Object.entries({ ...library, ...programs })) {
     await Deno.writeTextFile(`${inputs}/${name}.ts`, text);
   }
-  const external = [...Object.keys(LAZY), ...packages.flatMap((name) => [name, `${name}/*`])];
-  const options = [
-    "--config",
-    config,
-    "--no-lock",
-    "--code-splitting",
-    "--platform=browser",
-    "--outdir",
-    `${target}/lib`,
-  ];
-  const bundled = (names: object, ...more: string[]) =>
-    checked(
-      "bundle",
-      ...options,
-      ...more,
-      ...external.map((name) => `--external=${name}`),
-      ...Object.keys(names).sort().map((name) => `${inputs}/${name}.ts`),
-    );
-  await bundled(library, "--sourcemap=linked");
-  await bundled(programs);
+  const external = packages.flatMap((name) => [name, `${name}/*`]);
+  const options = ["--config", config, "--no-lock", "--code-splitting", "--outdir", `${target}/lib`];
+  const bundled = (names: object, external: string[], ...more: string[]) => {
+    const flags = external.map((name) => `--external=${name}`);
+    const files = Object.keys(names).sort().map((name) => `${inputs}/${name}.ts`);
+    return checked("bundle", ...options, ...more, ...flags, ...files);
+  };
+  await bundled(library, [...Object.keys(LAZY), ...external], "--platform=browser", "--sourcemap=linked");
+  // Without maps, which would be larger than they are.
+  await bundled(programs, external, "--minify");
   await linkFiles(config, target);
 }
 
@@ -127,7 +146,8 @@ async function linkFiles(config: string, target: string): Promise<void> {
     const text = (await Deno.readTextFile(`${target}/lib/${name}`))
       .replace(DOWNLOADED, "npm:").replace(HIDDEN_REQUIRE, HIDDEN_REQUIRE.slice(2));
     const replaced = Object.entries(LAZY).reduce((text, [from, to]) => text.replaceAll(`"${from}"`, `"${to}"`), text);
-    await Deno.writeTextFile(`${target}/lib/${name}`, replaced);
+    const isCommand = name === COMMAND["wasm-module-cache"].slice(6);
+    await Deno.writeTextFile(`${target}/lib/${name}`, isCommand ? `#!/usr/bin/env node\n${replaced}` : replaced);
   }
 }
 
@@ -142,6 +162,7 @@ async function described(about: { exports: Record<string, object> }): Promise<ob
   return {
     ...about,
     main: "./lib/mod.js",
+    bin: COMMAND,
     engines,
     exports: Object.fromEntries(exports),
     peerDependencies: Object.fromEntries(libraries.map((name) => [name, devDependencies[name]])),

@@ -35,6 +35,7 @@ const examples = [
   "v8.ts",
   "wasmtime.ts",
   "wat.ts",
+  "cli.ts",
   ...sources,
 ].flatMap(
   examplesIn,

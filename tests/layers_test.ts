@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { ROOT } from "./_tools.ts";
 
 /** What the package exports. */
-const ENTRIES = ["mod.ts", "binaryen.ts", "register.ts", "unpack.ts", "v8.ts", "wasmtime.ts", "wat.ts"];
+const ENTRIES = ["mod.ts", "binaryen.ts", "cli.ts", "register.ts", "unpack.ts", "v8.ts", "wasmtime.ts", "wat.ts"];
 
 /** Files of the library, from the top of the tree. */
 const files = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
@@ -53,7 +53,7 @@ test("imports have no circles, not even of types", () => {
 test("only the platforms, the engines, what starts workers, what inflates and what knows the program name a runtime", () => {
   const named = files
     .filter((path) =>
-      !/^src\/(platform\/|ffi\/|background\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|wasmtime\/(compiler_main|library|processes|ticker|ticker_main)\.ts|register\/program\.ts)/
+      !/^src\/(platform\/|cli\/|ffi\/|background\/|engine\/|v8\/|steps\/(worker|worker_port|zlib)\.ts|wasmtime\/(compiler_main|library|processes|ticker|ticker_main)\.ts|register\/program\.ts)/
         .test(path)
     )
     .filter((path) => /\b(Deno|Bun|process)\b|"(node|bun):/.test(codeOf(path)));
@@ -87,6 +87,7 @@ test("imports go one way", () => {
     "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*|threads)|background/.*`,
     "register/.*":
       `${ground}|engine/.*|memory/.*|v8/engine|wasmtime/(module|facade/facade)|${protocol}|options|calls/streaming|platform/(detect|environment|threads)`,
+    "cli/.*": `${ground}|cache|options|disk/(inventory|prune)|engine/.*|platform/(detect|environment)`,
     "steps/.*": "effect|platform/globals|engine/prepared",
     "(cache|get)": ".*",
   };

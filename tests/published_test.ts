@@ -220,6 +220,16 @@ test("every entry works from node_modules", missing(others.length > 0), async ()
   }
 });
 
+test("the command line is installed as a command", missing(node), async () => {
+  await installed("npm", "command");
+  const [program = "", ...args] = node![1];
+  const path = `${folder}/command/node_modules/.bin/wasm-module-cache`;
+  for (const [command, expected] of [[["--version"], "0.1.0"], [["dir", "--dir", "/a/b"], "/a/b"]] as const) {
+    const { code, stdout, stderr } = await runScript([program, ...args], path, command);
+    assertEquals([code, stdout.trim()], [0, expected], stderr);
+  }
+});
+
 test("register from node_modules serves programs of both kinds", missing(others.length > 0), async () => {
   for (const [form, name, command] of uses().filter(([, name]) => name !== "Deno")) {
     const required = `require("@wasm/module-cache/register");\n${FIVE_AT_ONCE}`;
@@ -257,7 +267,10 @@ test("an install has the core alone, in 2 MB at most", missing(bun), async () =>
   }
   // JSR takes every package that an import names.
   await installed("jsr", "jsr-core");
-  assertEquals(contentOf("jsr-core").names, ["@wasm", "hash-wasm", "http-cache-semantics", "quick-lru"]);
+  const core = ["@wasm", "hash-wasm", "http-cache-semantics", "quick-lru"];
+  const commandLine = ["bytes", "cli-progress", "cli-table3", "ms"];
+  const theirs = ["ansi-regex", "emoji-regex", "is-fullwidth-code-point", "string-width", "strip-ansi"];
+  assertEquals(contentOf("jsr-core").names, [...core, ...commandLine, ...theirs].sort());
   for (const entry of ["", "/binaryen", "/wat"]) {
     const { stdout } = await deno("info", "--json", `jsr:@wasm/module-cache${entry}`);
     assertEquals(/binaryen@|wabt@/.test(JSON.stringify(JSON.parse(stdout).npmPackages)), false, stdout);

@@ -47,16 +47,18 @@ export async function warm<M>(
   { concurrency = 1, onProgress, signal }: WarmOptions,
   load: LoadUrl<M>,
 ): Promise<void> {
+  const { clock } = context.platform;
   let done = 0;
   await allAtOnce(sources, Math.min(concurrency, sources.length), async (source) => {
     signal?.throwIfAborted();
-    const { key, from, elapsedMs } = await warmOne(
+    const startMs = clock();
+    const { key, from } = await warmOne(
       context,
       (alone) => source instanceof URL ? load(alone, source, signal) : runAsync(lookup(alone, source)),
     );
     done++;
     const url = source instanceof URL ? source.href : undefined;
-    await onProgress?.({ done, total: sources.length, url, key, from, elapsedMs });
+    await onProgress?.({ done, total: sources.length, url, key, from, elapsedMs: clock() - startMs });
   });
 }
 

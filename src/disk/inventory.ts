@@ -1,6 +1,7 @@
 // What is in a directory: the entries of all engines, by what they say of themselves, and whether each is what was
 // written.
 
+import { toHex } from "../bytes.ts";
 import { type Operation, perform, runAsync } from "../effect.ts";
 import { CacheError, isMissing, systemCode } from "../errors.ts";
 import type { Bytes, FileInfo, Files, OpenFile, Platform } from "../platform/platform.ts";
@@ -14,6 +15,8 @@ export interface EntryInfo {
   readonly key: string;
   /** Id of its engine, as the entry has it, unchecked; absent if it cannot be read. */
   readonly engineId?: string;
+  /** SHA-256 of its code, hexadecimal, unchecked; absent if it cannot be read. */
+  readonly codeDigest?: string;
   /** Length of the file, bytes. */
   readonly size: number;
   /** When it was last used, to the hour. */
@@ -120,7 +123,8 @@ export class Inventory {
       if (described === undefined) continue;
       const { header, id } = typeof described === "object" && "id" in described ? described : {};
       const compileMs = header && header.compileMs > 0 ? header.compileMs : undefined;
-      yield { key, engineId: id, size, lastUsed: new Date(modifiedMs), compileMs, path };
+      const codeDigest = header && toHex(header.codeDigest);
+      yield { key, engineId: id, codeDigest, size, lastUsed: new Date(modifiedMs), compileMs, path };
     }
   }
 
