@@ -82,7 +82,7 @@ test("imports go one way", () => {
     "(lookup|obtain|publish)": `${ground}|memory/.*|disk/.*|engine/.*|context|obtain|publish`,
     "calls/.*": `${ground}|memory/.*|engine/.*|${protocol}`,
     "load/.*": `${ground}|disk/.*|${protocol}|calls/streaming`,
-    "background/.*": `${ground}|engine/.*|${protocol}|disk/key|platform/node_.*`,
+    "background/.*": `${ground}|engine/.*|${protocol}|disk/key|platform/(environment|node_.*)`,
     "v8/.*": `${ground}|background/.*|engine/.*|platform/node_.*`,
     "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*|threads)|background/.*`,
     "register/.*":

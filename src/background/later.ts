@@ -2,7 +2,8 @@
 // it to another process. Knows no engine.
 
 import type { EntryPlace } from "../engine/engine.ts";
-import { atEnd, clock, letEnd, setTimer, type Timer } from "../platform/globals.ts";
+import { atEnd } from "../platform/environment.ts";
+import { clock, letEnd, setTimer, type Timer } from "../platform/globals.ts";
 import { mark, tellStart, unmark } from "./attempts.ts";
 import type { EntryOrder, Target } from "./orders.ts";
 

@@ -16,6 +16,7 @@ export interface Runtime {
     platform?: string;
     versions?: { node?: string };
     cwd?(): string;
+    on?(event: "exit", call: () => void): unknown;
     getBuiltinModule?<N extends keyof Builtins>(name: N): Builtins[N];
   };
 }
@@ -115,4 +116,10 @@ export function known(find: () => string | undefined): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Has a function called when the process ends, by itself or by a call; not when it is killed. */
+export function atEnd(call: () => void): void {
+  if (deno) globalThis.addEventListener("unload", call);
+  else process?.on?.("exit", call);
 }

@@ -81,13 +81,6 @@ export function letEnd(timer: Timer): void {
   else runtime.Deno?.unrefTimer(timer);
 }
 
-/** Has a function called when the process ends, by itself or by a call; not when it is killed. */
-export function atEnd(call: () => void): void {
-  // On Deno, to touch `process` takes 20 ms.
-  if (runtime.Deno) globalThis.addEventListener("unload", call);
-  else process?.on?.("exit", call);
-}
-
 /** `setTimeout`. */
 export function setTimer(callback: () => void, delayMs: number): Timer {
   return (setTimeout ?? globalSetTimeout())(callback, delayMs) as Timer;

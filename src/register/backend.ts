@@ -41,9 +41,11 @@ export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] =
   const context = { ...openContext(options), memory };
   const { storage } = context;
   const flush = async () => typeof storage !== "string" && await storage.behind.flush();
+  const took = { ms: 0 };
   const given = new WeakSet(known.map(({ module }) => module));
   const own = ({ elapsedMs, from, key, module }: Resolved, bytes: number | string) => {
     trace(settings, `${from} ${key} ${bytes} bytes ${elapsedMs.toFixed(2)} ms`);
+    took.ms += elapsedMs;
     // A write in the background can no longer throw.
     if (settings.strict) flush().catch(({ code, message }) => say(`${code} ${message}`));
     // The first caller gets the module itself; others get clones that share the compiled code.
@@ -52,6 +54,8 @@ export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] =
     return module;
   };
   const backend: Backend = {
+    counters: context.counters,
+    took,
     compile: async (code) => own(await runAsync(lookup(context, code)), code.length),
     compileSync: (code) => own(runSync(lookup(context, code)), code.length),
     compileStreaming: async (response) => {

@@ -1,7 +1,13 @@
 // What the replaced calls need of a cache. Types only.
 
+import type { Counters } from "../context.ts";
+
 /** Compiles through one cache. Each call returns a module of its own, as the runtime's calls do. */
 export interface Backend {
+  /** What its lookups did. */
+  readonly counters: Counters;
+  /** How long they took, ms in all. */
+  readonly took: { ms: number };
   /** `WebAssembly.compile`. */
   compile(code: Uint8Array): Promise<WebAssembly.Module>;
   /** `new WebAssembly.Module`. */

@@ -17,6 +17,19 @@ let meanwhileBytes = 0;
 /** Most bytes of code, and most modules, taken over. */
 const [MAX_BYTES, MAX_MODULES] = [256 * 1024 * 1024, 1000];
 
+/** One line that sums up what the cache did, for people. */
+export function summary(): string {
+  const { counters, took } = backend ?? {};
+  if (!counters || !took) return "0 lookups";
+  const { compiled, diskHits, failed, memoryHits, recompiled, savedMs } = counters;
+  const parts = { "from memory": memoryHits, "from disk": diskHits, "compiled": compiled + recompiled, failed };
+  const sum = Object.values(parts).reduce((sum, count) => sum + count);
+  const counts = Object.entries(parts).filter(([, count]) => count > 0).map(([name, count]) => `${count} ${name}`);
+  return `${sum} lookups (${counts.join(", ") || "none"}) took ${took.ms.toFixed(0)} ms, saved ${
+    savedMs.toFixed(0)
+  } ms`;
+}
+
 /** The cache, if it can be loaded without waiting; otherwise starts loading it. */
 export function backendNow(settings: Settings): Backend | undefined {
   if (!backend && !hasFailed && !loading) {

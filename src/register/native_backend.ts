@@ -16,8 +16,10 @@ import { optionsOf } from "./storage.ts";
 export function makeNativeBackend(settings: Settings, facade: Required<Settings>["facade"]): Backend {
   const options: unknown = optionsOf(settings, facade.engine as unknown as Engine, true);
   const context = openContext(options as ModuleCacheOptions<NativeModule>);
+  const took = { ms: 0 };
   const told = ({ elapsedMs, from, key, module }: Resolved<NativeModule>, { length }: Uint8Array) => {
     trace(settings, `${from} ${key} ${length} bytes ${elapsedMs.toFixed(2)} ms`);
+    took.ms += elapsedMs;
     return facade.presented(module);
   };
   /** What was refused is compiled by the runtime, which says what is wrong if anything is. */
@@ -37,6 +39,8 @@ export function makeNativeBackend(settings: Settings, facade: Required<Settings>
     return made ?? facade.remembered(await native.compile(code), code);
   };
   return {
+    counters: context.counters,
+    took,
     compile,
     compileSync: (given) => {
       const code = given.slice();

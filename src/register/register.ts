@@ -2,11 +2,12 @@
 // is loaded when the first module arrives that is worth it. `guarded` keeps the cache's faults from the program.
 
 import { native } from "../engine/runtime.ts";
+import { atEnd } from "../platform/environment.ts";
 import { isCalledByNode, isImport, requireSync, whyNotServed } from "./program.ts";
 import { isPlainPromise, isWorthwhile, worthwhile } from "./worthwhile.ts";
 import { putBackAll, replace, type Replacement } from "./replacing.ts";
-import { backendNow, backendSoon, compileMeanwhile } from "./loading.ts";
-import { isOff, readSettings, type Settings, trace } from "./settings.ts";
+import { backendNow, backendSoon, compileMeanwhile, summary } from "./loading.ts";
+import { isOff, readSettings, say, type Settings, trace } from "./settings.ts";
 
 /** Names of the calls that are replaced. */
 const NAMES = ["compile", "compileStreaming", "instantiate", "instantiateStreaming", "Module"] as const;
@@ -21,6 +22,8 @@ type Trap = (...given: never[]) => unknown;
 let settings: Settings | undefined;
 /** What takes the place of the namespace's classes, or why there is nothing; made once. */
 let facade: Facade | undefined;
+/** Whether the line for the end is ordered. */
+let isSummarized = false;
 /** Set while the cache works: compiles now are its own, or those of code that it makes the runtime load. */
 let isBusy = false;
 
@@ -49,7 +52,10 @@ export function register(): void {
   wanted.push({ holder: native.Module.prototype, name: "constructor", changed: { value: replacements.Module } });
   // What Wasmtime has made must go on working.
   if (chosen.facade && !replace(chosen.facade.replacements, { isKept: true })) return;
-  if (replace(wanted)) settings = chosen;
+  if (!replace(wanted)) return;
+  settings = chosen;
+  if (chosen.summarizes && !isSummarized) atEnd(() => say(summary()));
+  isSummarized ||= chosen.summarizes;
 }
 
 /** The settings with a façade, behind which every module goes through the cache, or what is used without one. */

@@ -25,6 +25,8 @@ export interface Settings {
   readonly strict: boolean;
   /** Prints a line for each lookup. */
   readonly traces: boolean;
+  /** Prints a line when the process ends. */
+  readonly summarizes: boolean;
 }
 
 /** Below this length a compile takes less than 0.5 ms, and a first lookup costs as much on top (bench/small_bench.ts). */
@@ -46,6 +48,7 @@ export function readSettings(): Settings {
   const oneOf = <T>(name: string, meanings: Record<string, T>) =>
     parsed(name, (text) => Object.hasOwn(meanings, text) ? meanings[text] : undefined);
   oneOf("WASM_CACHE", { on: true, off: false });
+  const log = oneOf("WASM_CACHE_LOG", { summary: "summary", trace: "trace" });
   return {
     engine: oneOf("WASM_CACHE_ENGINE", ENGINES) ?? "auto",
     directory: absolute(variable("WASM_CACHE_DIR")),
@@ -55,7 +58,8 @@ export function readSettings(): Settings {
     readOnly: oneOf("WASM_CACHE_READ_ONLY", FLAGS) ?? false,
     secretFile: absolute(variable("WASM_CACHE_SECRET_FILE")),
     strict: oneOf("WASM_CACHE_STRICT", FLAGS) ?? false,
-    traces: oneOf("WASM_CACHE_LOG", { trace: true }) ?? false,
+    traces: log === "trace",
+    summarizes: log === "summary",
   };
 }
 

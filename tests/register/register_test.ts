@@ -1,6 +1,6 @@
 // What `register` puts in the place of the runtime's calls must not be told from them but by speed.
 
-import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
@@ -564,6 +564,28 @@ test("fetch and wasm that is compiled on its way work as before", options, () =>
     );
     assertStrictEquals(out, Array(3).fill("function true").join("\n"));
   }));
+
+test(
+  "WASM_CACHE_LOG=summary gives one line at the end, also after process.exit()",
+  options,
+  () =>
+    inDirectory(async (directory) => {
+      const env = { WASM_CACHE_DIR: directory, WASM_CACHE_ENGINE: "host", WASM_CACHE_LOG: "summary" };
+      const last = async (text: string) => (await program(text, env)).err.replace(/^.*(Check|Download).*\n/gm, "");
+      const twice = "await WebAssembly.compile(CODE); new WebAssembly.Module(CODE);";
+      assertMatch(
+        await last(twice),
+        /^wasm-module-cache: 2 lookups \(1 from memory, 1 compiled\) took \d+ ms, saved \d+ ms\n$/,
+      );
+      assertMatch(
+        await last(
+          `${twice} await new Promise((done) => setTimeout(done, 50)); globalThis.Deno?.exit(0); process.exit(0);`,
+        ),
+        /^wasm-module-cache: 2 lookups \(1 from memory, 1 from disk\) took \d+ ms, saved \d+ ms\n$/,
+      );
+      assertStrictEquals(await last("console.log(1);"), "wasm-module-cache: 0 lookups\n");
+    }),
+);
 
 test("where the cache cannot be loaded, the runtime compiles", options, async () => {
   await inDirectory(async (directory) => {
