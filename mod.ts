@@ -35,6 +35,15 @@ export type { Engine, EntryPlace } from "./src/engine/engine.ts";
 export { hostEngine } from "./src/engine/host.ts";
 export type { CompileOptions } from "./src/engine/runtime.ts";
 export { prepared, type PrepareStep } from "./src/engine/prepared.ts";
+export type {
+  CacheDetails,
+  CacheEventName,
+  CacheEvents,
+  EvictDetail,
+  ListenerArguments,
+  LookupDetail,
+  StoreDetail,
+} from "./src/events.ts";
 export { CacheError, type CacheErrorCode, type CacheErrorOptions, type CacheWarning } from "./src/errors.ts";
 export { get, getSync } from "./src/get.ts";
 export type { Mode } from "./src/load/http.ts";

@@ -5,13 +5,14 @@ import { type Context, type Counters, openContext, type Resolved, type Storage }
 import type { DiskStatus } from "./disk/directory.ts";
 import type { EntryInfo, Inventory, VerifyOptions, VerifyResult } from "./disk/inventory.ts";
 import { runAsync, runSync } from "./effect.ts";
+import type { CacheEventName, CacheEvents, ListenerArguments } from "./events.ts";
 import type { CompileOptions } from "./engine/runtime.ts";
 import { entryPath, folderIn } from "./disk/key.ts";
 import type { Loader, LoadOptions } from "./load/loader.ts";
 import { keyOf, lookup } from "./lookup.ts";
 import type { Bytes } from "./platform/platform.ts";
-import type { PruneResult } from "./disk/prune.ts";
-import { checkConcurrency, digestOf, type ModuleCacheOptions, sourceOf } from "./options.ts";
+import { NOTHING_PRUNED, type PruneResult } from "./disk/prune.ts";
+import { checkConcurrency, checkKey, digestOf, type ModuleCacheOptions, sourceOf } from "./options.ts";
 import {
   compile,
   compileStreaming,
@@ -83,7 +84,7 @@ export interface CacheStats extends Readonly<Counters> {
  * console.log(first.from, again.from, again.module === first.module); // "compiled" "memory" true
  * ```
  */
-export class ModuleCache<M = WebAssembly.Module> {
+export class ModuleCache<M = WebAssembly.Module> extends EventTarget {
   readonly #context: Context<M>;
   #loading: Promise<Loader<M>> | undefined;
 
@@ -95,10 +96,46 @@ export class ModuleCache<M = WebAssembly.Module> {
    * {@linkcode ModuleCache.status} reports it.
    */
   constructor(options: ModuleCacheOptions<M> = {}) {
+    super();
     if (typeof options !== "object" || options === null) {
       throw new TypeError(`Cannot make cache: its options must be an object, not ${describe(options)}`);
     }
     this.#context = openContext(options);
+  }
+
+  /**
+   * Listens to an event of {@linkcode CacheEvents}: `"lookup"`, `"store"`, `"evict"` or `"warning"`. What a listener
+   * throws goes where the runtime reports it, not to the lookup. On Node and Bun the details are also published on the
+   * channels `wasm-module-cache:lookup` and so on of `node:diagnostics_channel`, for all caches of the process.
+   *
+   * @param type Name of the event.
+   * @param listener Gets the event, which has the facts in `detail`.
+   * @param options As of `EventTarget`.
+   */
+  override addEventListener<K extends CacheEventName>(
+    type: K,
+    listener: ((event: CacheEvents[K]) => void) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  /** For other names, which a cache does not use. */
+  override addEventListener(type: string, ...given: ListenerArguments): void;
+  /** As above. */
+  override addEventListener(type: string, ...given: ListenerArguments): void {
+    this.#context.teller.listen(this);
+    super.addEventListener(type, ...given);
+  }
+
+  /** Removes a listener that {@linkcode ModuleCache.addEventListener} has added. */
+  override removeEventListener<K extends CacheEventName>(
+    type: K,
+    listener: ((event: CacheEvents[K]) => void) | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  /** For other names. */
+  override removeEventListener(type: string, ...given: ListenerArguments): void;
+  /** As above. */
+  override removeEventListener(type: string, ...given: ListenerArguments): void {
+    super.removeEventListener(type, ...given);
   }
 
   /**
@@ -328,7 +365,7 @@ export class ModuleCache<M = WebAssembly.Module> {
    */
   async prune({ dryRun = false }: PruneOptions = {}): Promise<PruneResult> {
     const { storage } = this.#context;
-    if (typeof storage === "string" || storage.directory.mustNotRead) return NOTHING_TO_PRUNE;
+    if (typeof storage === "string" || storage.directory.mustNotRead) return NOTHING_PRUNED;
     const isDryRun = dryRun || this.#writable() === undefined;
     await storage.behind.settleAll();
     const { fault, ...result } = await runAsync(storage.limits.prune({ isDryRun }));
@@ -395,11 +432,4 @@ export class ModuleCache<M = WebAssembly.Module> {
     if (typeof storage === "string") return undefined;
     return storage.directory.mustNotRead ?? storage.directory.mustNotWrite ? undefined : storage;
   }
-}
-
-const NOTHING_TO_PRUNE: PruneResult = { removedEntries: 0, removedBytes: 0, entries: 0, bytes: 0 };
-
-function checkKey(key: string): string {
-  if (/^[0-9a-f]{64}$/.test(key)) return key;
-  throw new TypeError("Cannot use key: it must be the 64 hexadecimal digits of a Resolved");
 }

@@ -13,6 +13,7 @@ import { checkEngine } from "./engine/calls.ts";
 import type { Engine, EntryPlace } from "./engine/engine.ts";
 import { hostEngine } from "./engine/host.ts";
 import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
+import { Teller } from "./events.ts";
 import { Flights } from "./memory/flights.ts";
 import { MemoryTier } from "./memory/memory_tier.ts";
 import { amount, checkFlag, directoryOf, memoryLimits, type ModuleCacheOptions, secretOf } from "./options.ts";
@@ -116,6 +117,8 @@ export interface Context<M> {
   readonly seenUrls: { get(url: string): boolean | undefined; set(url: string, isSeen: boolean): unknown };
   /** Digest of the engine's id, computed on first use. */
   readonly identity: { digest?: Bytes };
+  /** Tells those who listen. */
+  readonly teller: Teller;
   /** Reports a fault: a warning, or in strict mode a throw. */
   report(fault: CacheError): void;
 }
@@ -158,10 +161,16 @@ export function openContext<M>(
   if (typeof onWarning !== "function") {
     throw new TypeError(`Cannot use onWarning: not a function but ${describe(onWarning)}`);
   }
+  const teller = new Teller(platform.channel);
+  const warn = (warning: CacheWarning) => {
+    if (teller.isHeard("warning")) teller.tell("warning", warning);
+    return onWarning(warning);
+  };
   return {
     engine,
     platform,
-    memory: new MemoryTier(memoryLimits(options), platform.equal),
+    teller,
+    memory: new MemoryTier(memoryLimits(options), platform.equal, teller.evicted),
     flights: new Flights(platform.equal),
     counters: zeroCounters(),
     identity: {},
@@ -169,7 +178,7 @@ export function openContext<M>(
     maxCodeBytes: amount("maxCodeBytes", options.maxCodeBytes, 256 * 1024 * 1024),
     seenUrls: new QuickLRU({ maxSize: 1024 }),
     storage: openStorage(options, platform, mustExist),
-    report: strict ? raise : once(onWarning),
+    report: strict ? raise : once(warn),
   };
 }
 

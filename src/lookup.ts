@@ -50,7 +50,7 @@ export function* lookup<M>(
   view: Uint8Array,
   known: Known<M> = {},
 ): Operation<Resolved<M>> {
-  const { engine, platform, counters } = context;
+  const { engine, platform, counters, teller } = context;
   const startMs = platform.clock();
   try {
     const { slot: { compileMs, module, key }, from, reason, miss } = yield* find(context, view, known);
@@ -59,6 +59,7 @@ export function* lookup<M>(
     if (miss) counters.misses[miss]++;
     const isSaved = from === "memory" || from === "disk" && !keepsCode(engine);
     if (isSaved) counters.savedMs += Math.max(0, compileMs - elapsedMs);
+    if (teller.isHeard("lookup")) teller.tell("lookup", { key, from, reason, bytes: view.length, elapsedMs });
     return { module, from, key, reason, elapsedMs };
   } catch (error) {
     counters.failed++;

@@ -148,6 +148,16 @@ export function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
 }
 
 /**
+ * Checks the name of an entry.
+ *
+ * @throws {TypeError} When it is none.
+ */
+export function checkKey(key: string): string {
+  if (/^[0-9a-f]{64}$/.test(key)) return key;
+  throw new TypeError("Cannot use key: it must be the 64 hexadecimal digits of a Resolved");
+}
+
+/**
  * Normalizes a digest.
  *
  * @param digest 64 hexadecimal digits, or the 32 bytes.

@@ -13,7 +13,7 @@ export interface Writing {
   /** The disk side of the cache. */
   readonly storage: Storage;
   /** Counters, and where faults are reported. */
-  readonly context: Pick<Context<unknown>, "counters" | "report">;
+  readonly context: Pick<Context<unknown>, "counters" | "report" | "teller">;
   /** Payload of the entry. */
   readonly payload: Bytes;
   /** Whether the payload is the code itself. */
@@ -42,14 +42,18 @@ export function* write(writing: Writing): Operation<void> {
  * @throws {CannotWait} In a synchronous run that would have to sign by a `CryptoKey`.
  */
 export function* publish(writing: Writing): Operation<void> {
-  const { address, context: { counters, report }, payload, isCode = false, compileMs = 0, unable, storage } = writing;
+  const { address, context: { counters, report, teller }, payload, isCode = false, compileMs = 0, unable, storage } =
+    writing;
   const { behind, disk, limits } = storage;
   let fault: CacheError | undefined;
   try {
     if (unable) throw unable;
     const written = yield* disk.publish(address, payload, { isCode, compileMs });
     counters[written.isWritten ? "writes" : "writeFailures"]++;
-    if (written.isWritten) counters.bytesWritten += written.bytes;
+    if (written.isWritten) {
+      counters.bytesWritten += written.bytes;
+      if (teller.isHeard("store")) teller.tell("store", { key: address.key, bytes: written.bytes });
+    }
     fault = written.fault;
   } catch (error) {
     counters.writeFailures++;

@@ -69,7 +69,7 @@ test("the ports import nothing of ours but types", () => {
 test("imports go one way", () => {
   // What each folder may know besides itself: the names of those below it.
   const ground = "bytes|effect|errors|platform/(globals|platform)";
-  const protocol = "context|lookup|obtain|publish";
+  const protocol = "context|events|lookup|obtain|publish";
   const layers: Record<string, string> = {
     "(bytes|effect|errors)": "bytes|errors|platform/(globals|platform)",
     "platform/.*": "bytes|effect|errors",
@@ -78,7 +78,8 @@ test("imports go one way", () => {
     "memory/.*": ground,
     "disk/.*": ground,
     "options": `${ground}|memory/.*|disk/key|engine/.*|platform/environment`,
-    "context": `${ground}|memory/.*|disk/.*|engine/.*|options|platform/detect`,
+    "events": "errors|platform/platform",
+    "context": `${ground}|events|memory/.*|disk/.*|engine/.*|options|platform/detect`,
     "(lookup|obtain|publish)": `${ground}|memory/.*|disk/.*|engine/.*|context|obtain|publish`,
     "calls/.*": `${ground}|memory/.*|engine/.*|${protocol}`,
     "load/.*": `${ground}|disk/.*|${protocol}|calls/streaming`,

@@ -34,6 +34,9 @@ export interface PruneResult {
   readonly bytes: number;
 }
 
+/** What a prune of nothing gives. */
+export const NOTHING_PRUNED: PruneResult = { removedEntries: 0, removedBytes: 0, entries: 0, bytes: 0 };
+
 interface Found {
   readonly path: string;
   readonly size: number;

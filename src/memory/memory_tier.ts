@@ -31,6 +31,7 @@ export interface MemoryLimits {
 /** Live modules. The least recently used are evicted first. */
 export class MemoryTier<M> {
   readonly #limits: MemoryLimits;
+  readonly #onEvict: (slot: Slot<M>) => void;
   readonly #index: CodeIndex<Slot<M>>;
   readonly #slots: QuickLRU<string, Slot<M>>;
   #entries = 0;
@@ -42,9 +43,15 @@ export class MemoryTier<M> {
    *
    * @param limits Bounds; zero keeps nothing.
    * @param equal Compares bytes of the same length exactly.
+   * @param onEvict Called with each module that has to make room.
    */
-  constructor(limits: MemoryLimits, equal: (a: Uint8Array, b: Uint8Array) => boolean) {
+  constructor(
+    limits: MemoryLimits,
+    equal: (a: Uint8Array, b: Uint8Array) => boolean,
+    onEvict: (slot: Slot<M>) => void = () => {},
+  ) {
     this.#limits = limits;
+    this.#onEvict = onEvict;
     this.#index = new CodeIndex(equal);
     // quick-lru requires at least 1; `set` keeps the exact limits.
     this.#slots = new QuickLRU({ maxSize: Math.max(1, limits.maxEntries) });
@@ -139,10 +146,11 @@ export class MemoryTier<M> {
     const hasRoom = () => this.#entries < this.#limits.maxEntries && this.#bytes + bytes <= this.#limits.maxBytes;
     // Without the iterator, which takes 20 µs.
     if (hasRoom()) return;
-    for (const [digest] of this.#slots.entriesAscending()) {
+    for (const [digest, slot] of this.#slots.entriesAscending()) {
       if (hasRoom()) return;
       this.delete(digest);
       this.#evictions++;
+      this.#onEvict(slot);
     }
   }
 }

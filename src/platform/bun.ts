@@ -38,6 +38,7 @@ export function bunPlatform(): Platform {
   return {
     ...webPlatform,
     name: "bun",
+    channel: (name) => builtin("node:diagnostics_channel").channel(name),
     // The main thread ends only with the process.
     files: nodeFiles(flock(load), isMainThread ? undefined : holdBy(file, (...given) => calls!.flock(...given))),
     // 0.2 ms to the first digest where node:crypto takes 10 ms (bench/sha256_bench.ts).

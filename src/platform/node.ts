@@ -22,6 +22,7 @@ export function nodePlatform(): Platform {
   return {
     ...webPlatform,
     name: "node",
+    channel: (name) => builtin("node:diagnostics_channel").channel(name),
     files: hasNodeFfi()
       ? nodeFiles(flock(loadCalls))
       : { ...nodeFiles(), ...(isLinux ? { tryLockAsync: socketLock } : {}) },

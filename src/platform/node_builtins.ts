@@ -3,6 +3,7 @@
 import type * as NodeBuffer from "node:buffer";
 import type * as NodeChildProcess from "node:child_process";
 import type * as NodeCrypto from "node:crypto";
+import type * as NodeDiagnosticsChannel from "node:diagnostics_channel";
 import type * as NodeFs from "node:fs";
 import type * as NodeModule from "node:module";
 import type * as NodeNet from "node:net";
@@ -20,6 +21,8 @@ export interface Builtins {
   "node:child_process": typeof NodeChildProcess;
   /** Hashing. */
   "node:crypto": typeof NodeCrypto;
+  /** Channels. */
+  "node:diagnostics_channel": typeof NodeDiagnosticsChannel;
   /** Files. */
   "node:fs": typeof NodeFs;
   /** What is built in. */

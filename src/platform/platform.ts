@@ -12,6 +12,8 @@ export interface Platform {
   readonly name: "deno" | "bun" | "node" | "web" | "memory";
   /** Files and locks; absent where the runtime has none (browsers, edge). */
   readonly files?: Files;
+  /** Finds a channel of `node:diagnostics_channel`; absent where that is not there, or costs too much to load. */
+  channel?(name: string): Channel;
   /** Time since some fixed moment, in ms; never goes back. */
   clock(): number;
   /** Waits `delayMs`; gives `false`, at once, in a synchronous run, which must not wait. */
@@ -99,6 +101,14 @@ export interface FileIdentity extends Omit<FileInfo, "name" | "changedMs"> {
   readonly identity: string;
   /** It is a regular file. */
   readonly isFile: boolean;
+}
+
+/** A channel of `node:diagnostics_channel`. */
+export interface Channel {
+  /** Whether someone listens. */
+  readonly hasSubscribers: boolean;
+  /** Tells them. */
+  publish(message: unknown): void;
 }
 
 /** A held lock. */

@@ -37,8 +37,10 @@ export function makeBackend(settings: Settings, meanwhile: readonly Compiled[] =
   const known = [...meanwhile];
   const { engine, paysOnDisk } = engineOf(settings, known);
   const options = optionsOf(settings, engine, paysOnDisk);
-  const memory = new SharedMemory(engine.id, memoryLimits(options), detectPlatform().equal);
-  const context = { ...openContext(options), memory };
+  const opened = openContext(options);
+  const { equal } = opened.platform;
+  const memory = new SharedMemory(engine.id, memoryLimits(options), equal, opened.teller.evicted);
+  const context = { ...opened, memory };
   const { storage } = context;
   const flush = async () => typeof storage !== "string" && await storage.behind.flush();
   const took = { ms: 0 };

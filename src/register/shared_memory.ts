@@ -2,7 +2,7 @@
 // have hashed themselves. Code is not shared: whoever can write it could have it taken for other code.
 
 import { native } from "../engine/runtime.ts";
-import { type MemoryLimits, MemoryTier, type Slot } from "../memory/memory_tier.ts";
+import { MemoryTier, type Slot } from "../memory/memory_tier.ts";
 import { environmentData } from "../platform/threads.ts";
 
 /** Below this a compile takes less time than sharing: 2 ms on V8, 10 ms on JavaScriptCore. */
@@ -24,8 +24,8 @@ export class SharedMemory extends MemoryTier<WebAssembly.Module> {
    *
    * @param id Id of the engine: modules of other engines are not inherited.
    */
-  constructor(id: string, limits: MemoryLimits, equal: (a: Uint8Array, b: Uint8Array) => boolean) {
-    super(limits, equal);
+  constructor(id: string, ...given: ConstructorParameters<typeof MemoryTier<WebAssembly.Module>>) {
+    super(...given);
     this.#name = `wasm-module-cache 1 ${id}`;
   }
 
