@@ -11,7 +11,7 @@ const entries = ["mod.ts", "binaryen.ts", "cli.ts", "register.ts", "unpack.ts", 
 const checks: Record<string, string[]> = {
   "format": ["fmt", "--check", "--config", config],
   "lint": ["lint", "--config", config],
-  "types": ["check", ...configured, ...entries, "tests/**/*.ts", "bench", "dev"],
+  "types": ["check", ...configured, ...entries, "tests/**/*.ts", "bench", "dev", "examples"],
   "types of the examples": ["check", ...configured, "--doc", "README.md", "docs", ...entries, "src"],
   "docs": ["run", "-A", ...configured, "dev/doc_lint.ts"],
   "publish": ["publish", "--dry-run", "--allow-dirty", ...configured],

@@ -217,7 +217,15 @@ function openStorage<M>(
 
 const NO_DEFAULT = "no default directory can be determined: neither WASM_CACHE_DIR nor a home folder is known";
 
-function zeroCounters(): Counters {
+/** Adds counts to others. */
+export function addCounters(to: Counters, from: Counters): void {
+  const { misses, ...counts } = from;
+  for (const [name, count] of Object.entries(counts)) to[name as keyof typeof counts] += count;
+  for (const [reason, count] of Object.entries(misses)) to.misses[reason as MissReason] += count;
+}
+
+/** Counters of nothing. */
+export function zeroCounters(): Counters {
   return {
     memoryHits: 0,
     diskHits: 0,

@@ -94,7 +94,7 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
   /**
    * Throws a {@linkcode CacheError} with the code `"MISS"` instead of compiling, which says why there was no hit: for a
    * program whose modules have been warmed, in an image for example. With engines that store the code itself, a hit
-   * compiles all the same.
+   * compiles all the same. Engines make no entries for some modules, `v8Engine` for those under 4 KB: they always miss.
    *
    * @default {false}
    */

@@ -1,6 +1,6 @@
 // Warming: makes the best entries ahead of the lookups that need them, however long that takes.
 
-import type { Context, Provenance, Resolved } from "../context.ts";
+import { addCounters, type Context, type Provenance, type Resolved, zeroCounters } from "../context.ts";
 import { allAtOnce, runAsync } from "../effect.ts";
 import { Flights } from "../memory/flights.ts";
 import { lookup } from "../lookup.ts";
@@ -33,6 +33,8 @@ export interface WarmProgress {
   readonly key: string;
   /** Where its module came from: `"disk"` if the entry was already as good as it can be. */
   readonly from: Provenance;
+  /** Whether there is an entry now: engines make none for some modules, and a directory may be full. */
+  readonly stored: boolean;
   /** Duration, ms. */
   readonly elapsedMs: number;
 }
@@ -52,13 +54,13 @@ export async function warm<M>(
   await allAtOnce(sources, Math.min(concurrency, sources.length), async (source) => {
     signal?.throwIfAborted();
     const startMs = clock();
-    const { key, from } = await warmOne(
+    const { key, from, stored } = await warmOne(
       context,
       (alone) => source instanceof URL ? load(alone, source, signal) : runAsync(lookup(alone, source)),
     );
     done++;
     const url = source instanceof URL ? source.href : undefined;
-    await onProgress?.({ done, total: sources.length, url, key, from, elapsedMs: clock() - startMs });
+    await onProgress?.({ done, total: sources.length, url, key, from, stored, elapsedMs: clock() - startMs });
   });
 }
 
@@ -66,17 +68,20 @@ export async function warm<M>(
 async function warmOne<M>(
   context: Context<M>,
   look: (alone: Context<M>) => Promise<Resolved<M>>,
-): Promise<Resolved<M>> {
-  const { engine, memory, platform, storage } = context;
+): Promise<Resolved<M> & { stored: boolean }> {
+  const { counters, engine, memory, platform, storage } = context;
+  const own = zeroCounters();
   const alone = new MemoryTier<M>({ maxEntries: 1, maxBytes: Infinity }, platform.equal);
   const resolved = await look({
     ...context,
     engine: engine.thorough ?? engine,
     memory: alone,
+    counters: own,
     flights: new Flights<M>(platform.equal),
   });
   if (typeof storage !== "string") await storage.behind.settleAll();
+  addCounters(counters, own);
   const slot = alone.latest;
   if (slot) memory.set(slot);
-  return resolved;
+  return { ...resolved, stored: resolved.from === "disk" || own.writes > 0 };
 }

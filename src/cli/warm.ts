@@ -12,7 +12,7 @@ export async function warm(call: Call): Promise<number> {
   const { args, concurrency, screen, signal } = call;
   const cache = await call.open();
   const urls = args.flatMap(urlsOf);
-  const done: { url: string; from?: string; key?: string; elapsedMs?: number; error?: string }[] = [];
+  const done: { url: string; from?: string; key?: string; stored?: boolean; elapsedMs?: number; error?: string }[] = [];
   const progress = bar(screen, "warm");
   try {
     progress.at(0, urls.length);
@@ -20,7 +20,7 @@ export async function warm(call: Call): Promise<number> {
       try {
         await cache.warm([url], {
           signal,
-          onProgress: ({ elapsedMs, from, key }) => void done.push({ url, from, key, elapsedMs }),
+          onProgress: ({ elapsedMs, from, key, stored }) => void done.push({ url, from, key, stored, elapsedMs }),
         });
       } catch (error) {
         signal?.throwIfAborted();
@@ -36,7 +36,11 @@ export async function warm(call: Call): Promise<number> {
     ...(made.length === 0 ? [] : [
       table(
         [{ head: "FROM" }, { head: "TIME", isNumber: true }, { head: "MODULE", mayShrink: true }],
-        made.map(({ elapsedMs, from, url }) => [from!, lasting(elapsedMs!), shown(url)]),
+        made.map(({ elapsedMs, from, stored, url }) => [
+          stored ? from! : "not stored",
+          lasting(elapsedMs!),
+          shown(url),
+        ]),
       ),
     ]),
     ...done.filter(({ error }) => error !== undefined).map(({ error, url }) => plain(`FAILED ${shown(url)}: ${error}`)),
