@@ -8,7 +8,7 @@ import { ModuleCache } from "../cache.ts";
 import { keepsCode } from "../engine/calls.ts";
 import { detectPlatform } from "../platform/detect.ts";
 import type { Call } from "./call.ts";
-import { lasting } from "./screen.ts";
+import { cut, lasting, WIDTH } from "./screen.ts";
 
 /** How often each kind of lookup is measured; the median counts. */
 const ROUNDS = 5;
@@ -17,6 +17,7 @@ const ROUNDS = 5;
 interface Report {
   readonly runtime: string;
   readonly engine: string;
+  readonly engineId: string;
   readonly engineReason?: string;
   readonly directory: string;
   readonly disk: string;
@@ -25,7 +26,7 @@ interface Report {
   readonly module: string;
   readonly from: string;
   readonly storesCode: boolean;
-  readonly compileMs: number;
+  readonly coldMs: number;
   readonly memoryMs: number;
   readonly diskMs: number;
   readonly problems: readonly string[];
@@ -50,14 +51,14 @@ async function reportOf(call: Call): Promise<Report> {
   const folder = mkdtempSync(`${tmpdir()}/wasm-module-cache-doctor-`);
   try {
     const fresh = (round: number) => new ModuleCache({ engine, directory: `${folder}/${round}`, strict: true });
-    const [compiles, memories, disks]: [number[], number[], number[]] = [[], [], []];
+    const [colds, memories, disks]: [number[], number[], number[]] = [[], [], []];
     let from = "";
     for (let round = 0; round < ROUNDS; round++) {
       call.signal?.throwIfAborted();
       // No engine has seen these bytes.
       const variant = variantOf(code, round);
       const cache = fresh(round);
-      compiles.push((await cache.resolve(variant)).elapsedMs);
+      colds.push((await cache.resolve(variant)).elapsedMs);
       memories.push((await cache.resolve(variant)).elapsedMs);
       await cache.warm([variant]);
       await cache.flush();
@@ -68,7 +69,8 @@ async function reportOf(call: Call): Promise<Report> {
     if (from !== "disk") problems.push(`what was written came back as "${from}"`);
     return {
       runtime: runtimeName(),
-      engine: `${name} (${engine.id})`,
+      engine: name,
+      engineId: engine.id,
       engineReason: reason,
       directory,
       disk,
@@ -77,7 +79,7 @@ async function reportOf(call: Call): Promise<Report> {
       module: file ?? "one of its own",
       from,
       storesCode: keepsCode(engine),
-      compileMs: median(compiles),
+      coldMs: median(colds),
       memoryMs: median(memories),
       diskMs: median(disks),
       problems,
@@ -88,17 +90,18 @@ async function reportOf(call: Call): Promise<Report> {
 }
 
 function linesOf(report: Report): string[] {
-  const { compileMs, diskMs, memoryMs } = report;
-  const gain = (ms: number) => `${lasting(ms)}, ${(compileMs / ms).toFixed(1)} × as fast`;
+  const { coldMs, diskMs, memoryMs } = report;
+  const gain = (ms: number) => `${lasting(ms)}, ${(coldMs / ms).toFixed(1)} × as fast`;
   return [
     `runtime    ${report.runtime}`,
     `engine     ${report.engine}`,
+    `           ${cut(report.engineId, WIDTH - 11)}`,
     ...(report.engineReason ? [`           ${report.engineReason}`] : []),
     `directory  ${report.directory}`,
     `           ${report.disk}${report.diskReason ? `: ${report.diskReason}` : ""}`,
     `locks      ${report.locks}`,
     `module     ${report.module}`,
-    `compile    ${lasting(compileMs)}, with the entry's making`,
+    `cold       ${lasting(coldMs)}`,
     `memory     ${gain(memoryMs)}`,
     `disk       ${
       report.storesCode ? `${lasting(diskMs)}, compiled again: this engine stores the code itself` : gain(diskMs)

@@ -74,8 +74,13 @@ export function plain(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }
 
-/** How wide a table may be, columns. */
-const WIDTH = 80;
+/** How wide a line may be, columns. */
+export const WIDTH = 80;
+
+/** The beginning of a text, where it is too long. */
+export function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
 
 /** A column of a table. */
 export interface Column {

@@ -182,7 +182,7 @@ test(
     withModules(async (call, folder, directory) => {
       const { code, err, out } = await call("doctor");
       assertEquals([code, err], [0, ""], out);
-      for (const line of ["runtime", "engine", "directory", "locks", "module", "compile", "memory", "disk"]) {
+      for (const line of ["runtime", "engine", "directory", "locks", "module", "cold", "memory", "disk"]) {
         assert(new RegExp(`^${line} +\\S`, "m").test(out), `no ${line}: ${out}`);
       }
       assert(out.includes("stores the code itself") && !out.includes("PROBLEM"), out);
