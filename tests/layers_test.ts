@@ -88,7 +88,7 @@ test("imports go one way", () => {
     "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*|threads)|background/.*`,
     "register/.*":
       `${ground}|engine/.*|memory/.*|v8/engine|wasmtime/(module|facade/facade)|${protocol}|options|calls/streaming|platform/(detect|environment|threads)`,
-    "cli/.*": `${ground}|cache|options|disk/(inventory|prune)|engine/.*|platform/(detect|environment)`,
+    "cli/.*": `${ground}|cache|calls/streaming|options|disk/(inventory|prune)|engine/.*|platform/(detect|environment)`,
     "steps/.*": "effect|platform/globals|engine/prepared",
     "(cache|get)": ".*",
   };

@@ -30,6 +30,8 @@ export async function runMain(main: typeof run): Promise<void> {
     controller.abort();
     setTimeout(() => process.exit(INTERRUPTED), END_MS).unref();
   });
+  // Whoever reads the output may have seen enough, as `head` does.
+  process.stdout.on("error", () => process.exit(0));
   const { signal } = controller;
   const code = await main(process.argv.slice(2), { screen: screenOf(process), signal });
   process.exitCode = signal.aborted ? INTERRUPTED : code;

@@ -132,7 +132,8 @@ async function callOf(
     });
   const open: Call["open"] = async (more = {}) => {
     const options = { directory, secret, ...limits, strict: true, ...more };
-    return new ModuleCache({ engine: (await engine()).engine, ...options });
+    const chosen = "engine" in more ? undefined : (await engine()).engine;
+    return checked(() => new ModuleCache({ engine: chosen, ...options }));
   };
   return {
     args,

@@ -3,6 +3,7 @@
 import { existsSync, globSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { shown as shownUrl } from "../calls/streaming.ts";
 import { allAtOnce } from "../effect.ts";
 import { type Call, print } from "./call.ts";
 import { bar, lasting, plain, table } from "./screen.ts";
@@ -28,6 +29,8 @@ export async function warm(call: Call): Promise<number> {
       }
       progress.at(done.length, urls.length);
     });
+    // A write in the background may have failed.
+    await cache.flush();
   } finally {
     progress.end();
   }
@@ -57,5 +60,5 @@ function urlsOf(arg: string): string[] {
 
 /** A URL for people: the path of a file. */
 function shown(url: string): string {
-  return url.startsWith("file:") ? decodeURIComponent(new URL(url).pathname.split("/").at(-1)!) : url;
+  return url.startsWith("file:") ? decodeURIComponent(new URL(url).pathname.split("/").at(-1)!) : shownUrl(url);
 }

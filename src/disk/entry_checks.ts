@@ -14,6 +14,9 @@ import { type Address, addressIn, entryPath } from "./key.ts";
 /** Long enough for header and id of most entries, bytes. */
 const USUAL_END = 1024;
 
+/** Longest that is read to describe an entry, bytes. */
+const MAX_END = 1024 * 1024;
+
 /** Parts of the checks. */
 export interface EntryChecksParts {
   /** What the runtime offers. */
@@ -82,6 +85,8 @@ export class EntryChecks {
     const header = decodeHeader(end.slice(-HEADER_BYTES), file.size);
     if (typeof header === "string") return header;
     const length = endBytes(header.idLength, header.isSigned);
+    // Whoever wrote that wants memory.
+    if (length > MAX_END) return "the id of its engine is too long";
     const whole = length <= end.length ? end : yield* file.read(file.size - length, length);
     return { header, id: fromUtf8(whole.slice(whole.length - length, whole.length - length + header.idLength)) };
   }

@@ -164,6 +164,29 @@ test(
     }),
 );
 
+test("what cannot be written is told, and ends with 1", options, () =>
+  withModules(async (_call, folder) => {
+    writeFileSync(`${folder}/file`, "");
+    for (const engine of ["host", ...(/^Node 2[24]/.test(thisRuntime()) ? ["v8"] : [])]) {
+      const { code, err, out } = await ran(
+        "warm",
+        `${folder}/modules/*.wasm`,
+        "--dir",
+        `${folder}/file/x`,
+        "--engine",
+        engine,
+      );
+      assertEquals([code, /FAILED|IO/.test(out + err)], [1, true], `${engine}: ${out}${err}`);
+    }
+  }));
+
+test("what a URL hides is not printed", options, () =>
+  withModules(async (call) => {
+    const { code, err, out } = await call("warm", "http://user:s3cret@127.0.0.1:1/a.wasm?token=s3cret");
+    assertStrictEquals(code, 1);
+    assertEquals(/s3cret/.test(out + err), false, out + err);
+  }));
+
 test("a secret is read from its file", options, () =>
   withModules(async (call, folder) => {
     writeFileSync(`${folder}/secret`, "a secret");
@@ -201,6 +224,7 @@ test(
 
 test("wrong arguments are told, and end with 2", options, () =>
   withModules(async (call) => {
+    assertEquals((await ran("ls", "--dir", "")).code, 2);
     const wrong = [
       ["frob"],
       ["ls", "more"],
