@@ -10,9 +10,8 @@ import type { CompileOptions } from "./engine/runtime.ts";
 import { entryPath, folderIn } from "./disk/key.ts";
 import type { Loader, LoadOptions } from "./load/loader.ts";
 import { keyOf, lookup } from "./lookup.ts";
-import type { Bytes } from "./platform/platform.ts";
 import { NOTHING_PRUNED, type PruneResult } from "./disk/prune.ts";
-import { checkConcurrency, checkKey, digestOf, type ModuleCacheOptions, sourceOf } from "./options.ts";
+import { checkConcurrency, checkKey, digestOf, type ModuleCacheOptions, secretOf, sourceOf } from "./options.ts";
 import {
   compile,
   compileStreaming,
@@ -385,11 +384,7 @@ export class ModuleCache<M = WebAssembly.Module> extends EventTarget {
    */
   async warm(sources: Iterable<Code | URL | string>, options: WarmOptions = {}): Promise<void> {
     checkConcurrency(options.concurrency);
-    const given = Array.from(sources, sourceOf);
-    await warm(this.#context, given, options, async (context, url, signal) => {
-      const { Loader } = await import("./load/loader.ts");
-      return await new Loader(context).load(url, { signal });
-    });
+    await warm(this.#context, Array.from(sources, sourceOf), options, loaderOf);
   }
 
   /**
@@ -411,19 +406,20 @@ export class ModuleCache<M = WebAssembly.Module> extends EventTarget {
     }
   }
 
-  /** Loaded when needed: many programs load nothing by URL. */
   #loader(): Promise<Loader<M>> {
-    return this.#loading ??= import("./load/loader.ts").then(({ Loader }) => new Loader(this.#context));
+    return this.#loading ??= loaderOf(this.#context);
   }
 
   /** Loaded when needed: programs run, people look. */
   async #inventory(): Promise<Inventory | undefined> {
     const { platform, storage } = this.#context;
-    if (typeof storage === "string" || storage.directory.mustNotRead) return undefined;
-    await storage.behind.settleAll();
-    const { directory, options: { secret } } = storage;
+    if (typeof storage === "string") return undefined;
+    const { behind, directory, options: { secret } } = storage;
+    const refusal = directory.mustNotRead;
+    if (refusal?.fault) throw refusal.fault;
+    await behind.settleAll();
     const { Inventory } = await import("./disk/inventory.ts");
-    return new Inventory({ platform, files: platform.files!, directory, secret: secret as Bytes | CryptoKey });
+    return new Inventory({ platform, files: platform.files!, directory, secret: secretOf(secret) });
   }
 
   /** The disk side, if entries may be changed. */
@@ -432,4 +428,9 @@ export class ModuleCache<M = WebAssembly.Module> extends EventTarget {
     if (typeof storage === "string") return undefined;
     return storage.directory.mustNotRead ?? storage.directory.mustNotWrite ? undefined : storage;
   }
+}
+
+/** Loaded when needed: many programs load nothing by URL. */
+async function loaderOf<M>(context: Context<M>): Promise<Loader<M>> {
+  return new (await import("./load/loader.ts")).Loader(context);
 }

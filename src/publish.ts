@@ -37,7 +37,7 @@ export function* write(writing: Writing): Operation<void> {
 }
 
 /**
- * The same.
+ * As {@linkcode write}, but says if it would have to wait.
  *
  * @throws {CannotWait} In a synchronous run that would have to sign by a `CryptoKey`.
  */

@@ -11,7 +11,7 @@ import { inDirectory, ROOT, runScript, runtimes, thisRuntime } from "./_tools.ts
 
 const options = { timeout: 120_000 };
 const here = thisRuntime();
-const only = (...names: string[]) => ({
+const exampleFor = (...names: string[]) => ({
   ...options,
   skip: names.some((name) => here.startsWith(name)) ? false : `an example for ${names.join(" and ")}`,
 });
@@ -44,7 +44,7 @@ async function lineOf(child: ChildProcess, pattern: RegExp): Promise<string> {
 }
 
 for (const [name, file] of [["Deno", "deno_server.ts"], ["Bun", "bun_server.ts"]] as const) {
-  test(`${file} serves plugins, each compiled once`, only(name), () =>
+  test(`${file} serves plugins, each compiled once`, exampleFor(name), () =>
     inDirectory(async (folder) => {
       mkdirSync(`${folder}/plugins`);
       writeFileSync(`${folder}/plugins/add.wasm`, ADD);
@@ -71,7 +71,7 @@ for (const [name, file] of [["Deno", "deno_server.ts"], ["Bun", "bun_server.ts"]
 
 test(
   "node_cli.mjs minifies under register, and knows nothing of it",
-  only("Node 22", "Node 24"),
+  exampleFor("Node 22", "Node 24"),
   () =>
     inDirectory(async (folder) => {
       writeFileSync(
@@ -113,7 +113,7 @@ const hasStrace = spawnSync("strace", ["-V"]).status === 0;
 /** Whether any user may read this tree. */
 const isPublic = isRoot && spawnSync("ls", [ROOT], { uid: 65534, gid: 65534 }).status === 0;
 const imageOptions = {
-  ...only("Node", "Bun"),
+  ...exampleFor("Node", "Bun"),
   ...(isPublic ? {} : { skip: "needs root, and a tree that others may read" }),
 };
 

@@ -39,15 +39,17 @@ export interface WarmProgress {
   readonly elapsedMs: number;
 }
 
-/** Looks up what a URL leads to. */
-export type LoadUrl<M> = (context: Context<M>, url: URL, signal?: AbortSignal) => Promise<Resolved<M>>;
+/** Gives what looks up URLs in a cache. */
+export type LoaderOf<M> = (
+  context: Context<M>,
+) => Promise<{ load(url: URL, options: { signal?: AbortSignal }): Promise<Resolved<M>> }>;
 
 /** Makes the best entries. The first failure ends it, once the work under way is done. */
 export async function warm<M>(
   context: Context<M>,
   sources: readonly (Bytes | URL)[],
   { concurrency = 1, onProgress, signal }: WarmOptions,
-  load: LoadUrl<M>,
+  loaderOf: LoaderOf<M>,
 ): Promise<void> {
   const { clock } = context.platform;
   let done = 0;
@@ -56,7 +58,10 @@ export async function warm<M>(
     const startMs = clock();
     const { key, from, stored } = await warmOne(
       context,
-      (alone) => source instanceof URL ? load(alone, source, signal) : runAsync(lookup(alone, source)),
+      async (alone) =>
+        source instanceof URL
+          ? await (await loaderOf(alone)).load(source, { signal })
+          : await runAsync(lookup(alone, source)),
     );
     done++;
     const url = source instanceof URL ? source.href : undefined;

@@ -3,7 +3,7 @@
 import type { ModuleCache } from "../cache.ts";
 import type { ModuleCacheOptions } from "../options.ts";
 import type { Chosen } from "./engines.ts";
-import type { Screen } from "./screen.ts";
+import { escaped, plain, type Screen } from "./screen.ts";
 
 /** A call of a command. */
 export interface Call {
@@ -37,7 +37,8 @@ export interface Command {
   run(call: Call): Promise<number>;
 }
 
-/** Prints a value as JSON, or lines for people. */
+/** Prints a value as JSON, or lines for people. Nothing in them is a command to the terminal. */
 export function print({ json, screen }: Call, value: unknown, lines: () => string[]): void {
-  for (const line of json ? [JSON.stringify(value, undefined, 2)] : lines()) screen.out(line);
+  const text = json ? JSON.stringify(value, undefined, 2) : lines().join("\n");
+  for (const line of text.split("\n")) screen.out(json ? escaped(line) : plain(line));
 }

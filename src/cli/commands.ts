@@ -1,6 +1,5 @@
 // The commands that look and tidy: each asks the cache, prints, and gives an exit code.
 
-import { existsSync, readFileSync } from "node:fs";
 import { toHex } from "../bytes.ts";
 import type { EntryInfo } from "../disk/inventory.ts";
 import { HOUR_MS } from "../disk/prune.ts";
@@ -8,6 +7,7 @@ import { detectPlatform } from "../platform/detect.ts";
 import { type Call, type Command, print } from "./call.ts";
 import { doctor } from "./doctor.ts";
 import { bar, type Column, lasting, sized, table } from "./screen.ts";
+import { contentOf, exists } from "./system.ts";
 import { warm } from "./warm.ts";
 
 /** The commands by name. */
@@ -60,8 +60,8 @@ async function ls(call: Call): Promise<number> {
 
 async function info(call: Call): Promise<number> {
   const [wanted = ""] = call.args;
-  const isKey = /^[0-9a-f]{6,64}$/.test(wanted) && !existsSync(wanted);
-  const digest = isKey ? undefined : toHex(await sha256(readFileSync(wanted)));
+  const isKey = /^[0-9a-f]{6,64}$/.test(wanted) && !exists(wanted);
+  const digest = isKey ? undefined : toHex(await detectPlatform().sha256(contentOf(wanted)).async());
   const entries = (await entriesOf(call)).filter((entry) =>
     isKey ? entry.key.startsWith(wanted) : entry.codeDigest === digest
   );
@@ -79,10 +79,6 @@ async function info(call: Call): Promise<number> {
     ])),
   ]);
   return entries.length === 0 ? 1 : 0;
-}
-
-async function sha256(content: Uint8Array): Promise<Uint8Array> {
-  return await detectPlatform().sha256(new Uint8Array(content)).async();
 }
 
 async function stats(call: Call): Promise<number> {

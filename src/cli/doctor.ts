@@ -1,14 +1,12 @@
 // Says what works here: runtime, engine, directory, locks; tries a round trip, and measures what a hit gains.
 
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import process from "node:process";
 import { join } from "../bytes.ts";
 import { ModuleCache } from "../cache.ts";
 import { keepsCode } from "../engine/calls.ts";
 import { detectPlatform } from "../platform/detect.ts";
-import type { Call } from "./call.ts";
+import { type Call, print } from "./call.ts";
 import { cut, lasting, WIDTH } from "./screen.ts";
+import { contentOf, runtimeName, withFolder } from "./system.ts";
 
 /** How often each kind of lookup is measured; the median counts. */
 const ROUNDS = 5;
@@ -35,8 +33,7 @@ interface Report {
 /** Runs the command. */
 export async function doctor(call: Call): Promise<number> {
   const report = await reportOf(call);
-  if (call.json) call.screen.out(JSON.stringify(report, undefined, 2));
-  else for (const line of linesOf(report)) call.screen.out(line);
+  print(call, report, () => linesOf(report));
   return report.problems.length === 0 ? 0 : 1;
 }
 
@@ -47,9 +44,8 @@ async function reportOf(call: Call): Promise<Report> {
   const { disk, reason: diskReason } = (await call.open({ strict: false, onWarning: () => {} })).status();
   if (disk !== "read-write") problems.push(`the directory is not read and written: ${diskReason}`);
   const [file] = call.args;
-  const code = file === undefined ? madeModule() : new Uint8Array(readFileSync(file));
-  const folder = mkdtempSync(`${tmpdir()}/wasm-module-cache-doctor-`);
-  try {
+  const code = file === undefined ? madeModule() : contentOf(file);
+  return await withFolder(async (folder) => {
     const fresh = (round: number) => new ModuleCache({ engine, directory: `${folder}/${round}`, strict: true });
     const [colds, memories, disks]: [number[], number[], number[]] = [[], [], []];
     let from = "";
@@ -84,9 +80,7 @@ async function reportOf(call: Call): Promise<Report> {
       diskMs: median(disks),
       problems,
     };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 function linesOf(report: Report): string[] {
@@ -108,12 +102,6 @@ function linesOf(report: Report): string[] {
     }`,
     ...report.problems.map((problem) => `PROBLEM    ${problem}`),
   ];
-}
-
-function runtimeName(): string {
-  const { bun, deno, node } = process.versions as Record<string, string | undefined>;
-  const name = deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
-  return `${name}, ${process.platform} ${process.arch}`;
 }
 
 function locksHere(): string {

@@ -3,6 +3,7 @@
 import { realpathSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { systemCode } from "../errors.ts";
 import type { run } from "./run.ts";
 import { screenOf } from "./screen.ts";
 
@@ -31,7 +32,7 @@ export async function runMain(main: typeof run): Promise<void> {
     setTimeout(() => process.exit(INTERRUPTED), END_MS).unref();
   });
   // Whoever reads the output may have seen enough, as `head` does.
-  process.stdout.on("error", () => process.exit(0));
+  process.stdout.on("error", (error) => process.exit(systemCode(error) === "EPIPE" ? 0 : 1));
   const { signal } = controller;
   const code = await main(process.argv.slice(2), { screen: screenOf(process), signal });
   process.exitCode = signal.aborted ? INTERRUPTED : code;

@@ -1,6 +1,5 @@
 // The command line: reads the arguments, runs a command, gives the exit code. Knows no files.
 
-import { parseArgs } from "node:util";
 import { ModuleCache } from "../cache.ts";
 import { CacheError, systemCode } from "../errors.ts";
 import { defaultDirectory, variable } from "../platform/environment.ts";
@@ -8,7 +7,8 @@ import type { Call, Command } from "./call.ts";
 import { COMMANDS } from "./commands.ts";
 import { chooseEngine } from "./engines.ts";
 import { commandHelp, HELP } from "./help.ts";
-import { byteCount, duration, type Screen } from "./screen.ts";
+import { byteCount, duration, plain, type Screen } from "./screen.ts";
+import { contentOf, parseArgs } from "./system.ts";
 
 /** Options of {@linkcode run}. */
 export interface RunOptions {
@@ -64,10 +64,10 @@ export async function run(args: readonly string[], { screen = CONSOLE, signal }:
   if (!command) return printed(screen, HELP);
   if (values.help) return printed(screen, commandHelp(name!));
   try {
-    return await command.run(await callOf(values, positionals, screen, signal));
+    return await command.run(callOf(values, positionals, screen, signal));
   } catch (error) {
     if (signal?.aborted) return 1;
-    screen.err(error instanceof CacheError ? `${error.code}: ${error.message}` : (error as Error).message);
+    screen.err(plain(error instanceof CacheError ? `${error.code}: ${error.message}` : (error as Error).message));
     return error instanceof Wrong ? 2 : 1;
   }
 }
@@ -109,12 +109,12 @@ function checked<T>(make: () => T): T {
   }
 }
 
-async function callOf(
+function callOf(
   values: Values,
   args: readonly string[],
   screen: Screen,
   signal: AbortSignal | undefined,
-): Promise<Call> {
+): Call {
   const directory = values.dir ?? defaultDirectory();
   if (directory === undefined) throw new Wrong("No default directory is known here: name one with --dir.");
   const maxBytes = values["max-bytes"];
@@ -125,7 +125,7 @@ async function callOf(
   }));
   const concurrency = Number(values.concurrency ?? 1);
   if (!Number.isInteger(concurrency) || concurrency < 1) throw new Wrong("--concurrency must be 1 or more.");
-  const secret = await secretIn(values["secret-file"] ?? variable("WASM_CACHE_SECRET_FILE"));
+  const secret = secretIn(values["secret-file"] ?? variable("WASM_CACHE_SECRET_FILE"));
   const engine = () =>
     chooseEngine(values.engine ?? variable("WASM_CACHE_ENGINE") ?? "auto").catch((error) => {
       throw error instanceof TypeError ? new Wrong(error.message) : error;
@@ -148,11 +148,9 @@ async function callOf(
   };
 }
 
-async function secretIn(path: string | undefined): Promise<Uint8Array | undefined> {
-  if (path === undefined) return undefined;
-  const { readFile } = await import("node:fs/promises");
+function secretIn(path: string | undefined): Uint8Array | undefined {
   try {
-    return new Uint8Array(await readFile(path));
+    return path === undefined ? undefined : contentOf(path);
   } catch (error) {
     throw new Wrong(`--secret-file ${path} cannot be read: ${systemCode(error)}`);
   }

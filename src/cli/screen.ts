@@ -49,7 +49,7 @@ export function lasting(durationMs: number): string {
  */
 export function byteCount(name: string, text: string): number {
   const count = bytes.parse(text);
-  if (count === null || Number.isNaN(count) || !/^[\d.]+ *([kmgtp]?b)?$/i.test(text)) {
+  if (count === null || Number.isNaN(count) || !/^\d+(\.\d+)? *([kmgtp]?b)?$/i.test(text)) {
     throw new TypeError(`--${name} must be a size like 500MB, not "${text}"`);
   }
   return count;
@@ -61,8 +61,9 @@ export function byteCount(name: string, text: string): number {
  * @throws {TypeError} When it is none.
  */
 export function duration(name: string, text: string): number {
-  const found = ms(text as "1d") as number | undefined;
-  if (found === undefined || Number.isNaN(found) || found < 0) {
+  // A number alone would be milliseconds, which nobody means.
+  const found = /^\d+(\.\d+)? *[a-z]+$/i.test(text) ? ms(text as "1d") as number | undefined : undefined;
+  if (found === undefined || Number.isNaN(found)) {
     throw new TypeError(`--${name} must be a duration like 7d, not "${text}"`);
   }
   return found;
@@ -72,6 +73,11 @@ export function duration(name: string, text: string): number {
 export function plain(text: string): string {
   // deno-lint-ignore no-control-regex -- those are meant
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+}
+
+/** JSON in which no character is left that a terminal would take for a command: those above 127 are not escaped yet. */
+export function escaped(json: string): string {
+  return json.replace(/[\u007f-\u009f]/g, (each) => `\\u00${each.charCodeAt(0).toString(16)}`);
 }
 
 /** How wide a line may be, columns. */

@@ -1,12 +1,10 @@
 // The command that makes entries.
 
-import { existsSync, globSync } from "node:fs";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { shown as shownUrl } from "../calls/streaming.ts";
 import { allAtOnce } from "../effect.ts";
 import { type Call, print } from "./call.ts";
-import { bar, lasting, plain, table } from "./screen.ts";
+import { bar, lasting, table } from "./screen.ts";
+import { exists, matching, urlOf } from "./system.ts";
 
 /** Runs the command. */
 export async function warm(call: Call): Promise<number> {
@@ -46,7 +44,7 @@ export async function warm(call: Call): Promise<number> {
         ]),
       ),
     ]),
-    ...done.filter(({ error }) => error !== undefined).map(({ error, url }) => plain(`FAILED ${shown(url)}: ${error}`)),
+    ...done.filter(({ error }) => error !== undefined).map(({ error, url }) => `FAILED ${shown(url)}: ${error}`),
   ]);
   return made.length === done.length ? 0 : 1;
 }
@@ -54,8 +52,8 @@ export async function warm(call: Call): Promise<number> {
 /** The URLs that an argument names: itself, a file, or the files that a pattern matches. */
 function urlsOf(arg: string): string[] {
   if (/^(https?|file|data):/.test(arg)) return [arg];
-  const paths = existsSync(arg) ? [arg] : globSync(arg).sort();
-  return (paths.length > 0 ? paths : [arg]).map((path) => pathToFileURL(resolve(path)).href);
+  const paths = exists(arg) ? [arg] : matching(arg);
+  return (paths.length > 0 ? paths : [arg]).map(urlOf);
 }
 
 /** A URL for people: the path of a file. */

@@ -96,14 +96,26 @@ export class EntryChecks {
    *
    * @param folder Its engine's folder.
    * @param key Its key.
+   * @returns What it says of itself, which is true then.
    */
-  *whole(path: string, file: OpenFile, folder: string, key: string): Operation<void> {
+  *whole(path: string, file: OpenFile, folder: string, key: string): Operation<Address> {
     const found = yield* this.described(file);
     if (typeof found === "string") throw corrupt(path, found);
     const { header, id } = found;
     const address = yield* addressIn(this.#parts.platform, id, header.codeDigest.slice());
     if (address.path !== entryPath(folder, key)) throw corrupt(path, "it stands in the place of another");
     yield* this.inPlace(path, file, address);
+    return address;
+  }
+
+  /** What is wrong with an entry as far as its header and its signature tell; `undefined` if nothing is. */
+  *fault(path: string, file: OpenFile, address: Address): Operation<string | undefined> {
+    try {
+      yield* this.#head(path, file, address);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      return error.message;
+    }
   }
 
   /** Checks everything that can be checked without the payload. */

@@ -149,17 +149,18 @@ export class Inventory {
   }
 
   async #verify({ folder, key, path }: Found, dryRun: boolean): Promise<VerifyFinding | undefined> {
-    const error = await this.#use(path, (file) => this.#checks.whole(path, file, folder, key));
-    if (error instanceof CacheError && error.code === "CORRUPT") {
+    const [checks, signed] = [this.#checks, this.#signed];
+    const found = await this.#use(path, function* (file): Operation<string | undefined> {
+      const address = yield* checks.whole(path, file, folder, key);
+      return signed && (yield* signed.fault(path, file, address));
+    });
+    if (found === undefined) return undefined;
+    if (typeof found === "string") return { key, path, kind: "unsigned", reason: found, removed: false };
+    if (found instanceof CacheError && found.code === "CORRUPT") {
       const removed = !dryRun && await this.#remove(path);
-      return { key, path, kind: "damaged", reason: error.message, removed };
+      return { key, path, kind: "damaged", reason: found.message, removed };
     }
-    if (error instanceof Error) return { key, path, kind: "unreadable", reason: systemCode(error), removed: false };
-    const signed = this.#signed;
-    const unsigned = signed && await this.#use(path, (file) => signed.whole(path, file, folder, key));
-    if (unsigned instanceof Error) {
-      return { key, path, kind: "unsigned", reason: unsigned.message, removed: false };
-    }
+    return { key, path, kind: "unreadable", reason: systemCode(found), removed: false };
   }
 
   /** Uses a file; gives the error if that fails, `undefined` if the file is gone. */

@@ -112,7 +112,7 @@ test(
   () =>
     withModules(async (call, _folder, directory) => {
       const engine = {
-        id: "evil \u001b[2J\u0007",
+        id: "evil \u001b[2J\u0007\u009b",
         compile: () => 1,
         serialize: () => new Uint8Array(1),
         deserialize: () => 1,
@@ -232,6 +232,9 @@ test("wrong arguments are told, and end with 2", options, () =>
       ["ls", "--max-age", "7d"],
       ["ls", "--frob"],
       ["prune", "--max-age", "week"],
+      ["prune", "--max-age", "7"],
+      ["prune", "--max-age", ""],
+      ["prune", "--max-bytes", "1.5.2GB"],
       ["prune", "--max-bytes", "5x"],
       ["prune", "--max-bytes", "-5MB"],
       ["warm", "a.wasm", "--concurrency", "0"],

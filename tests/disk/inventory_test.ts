@@ -6,7 +6,19 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { dirname } from "node:path";
 import { test } from "node:test";
 import { HEADER_BYTES } from "../../src/disk/entry.ts";
-import { bytes, EMPTY_MODULE, entriesIn, inDirectory, onlyEntry, TextEngine, type TextModule } from "../_tools.ts";
+import {
+  bytes,
+  EMPTY_MODULE,
+  entriesIn,
+  inDirectory,
+  onlyEntry,
+  ROOT,
+  runScript,
+  runtimes,
+  TextEngine,
+  type TextModule,
+  thisRuntime,
+} from "../_tools.ts";
 import { age } from "./_small.ts";
 
 const opened = (directory: string, options: ModuleCacheOptions<TextModule> = {}) =>
@@ -178,5 +190,28 @@ test("clear removes the entries of other engines where it is told to", async () 
     assertStrictEquals(entriesIn(directory).length, 1);
     await cache.clear({ allEngines: true });
     assertEquals(entriesIn(directory), []);
+  });
+});
+
+test("a directory that may not be read is not an empty one", {
+  timeout: 60_000,
+  skip: thisRuntime().startsWith("Deno") ? false : "by Deno's permissions",
+}, async () => {
+  await inDirectory(async (directory) => {
+    await opened(directory).resolve(bytes("a"));
+    const path = `${directory}/look.mjs`;
+    writeFileSync(
+      path,
+      `import { ModuleCache } from ${JSON.stringify(`file://${ROOT}/mod.ts`)};
+       const cache = new ModuleCache({ directory: Deno.args[0], onWarning: () => {} });
+       for (const look of [() => Array.fromAsync(cache.list()), () => cache.verify()]) {
+         await look().then(() => console.log("nothing"), ({ code }) => console.log(code));
+       }`,
+    );
+    const command = runtimes()[thisRuntime()]!.flatMap((part) =>
+      part === "-A" ? ["-A", `--deny-read=${directory}/v1`] : part
+    );
+    const { stdout, stderr } = await runScript(command, path, [directory]);
+    assertStrictEquals(stdout, "IO\nIO\n", stderr);
   });
 });
