@@ -20,15 +20,10 @@
  * @module
  */
 
-export {
-  type CacheStats,
-  type ClearOptions,
-  ModuleCache,
-  type PruneOptions,
-  type ResolveOptions,
-} from "./src/cache.ts";
+export { type ClearOptions, ModuleCache, type PruneOptions, type ResolveOptions } from "./src/cache.ts";
 export type { Code } from "./src/bytes.ts";
-export type { Counters, MissReason, Provenance, Resolved } from "./src/context.ts";
+export type { Provenance, Resolved } from "./src/context.ts";
+export type { CacheStats, Counters, MissReason } from "./src/counters.ts";
 export type { EntryInfo, VerifyFinding, VerifyOptions, VerifyProgress, VerifyResult } from "./src/disk/inventory.ts";
 export type { DiskStatus } from "./src/disk/directory.ts";
 export type { Engine, EntryPlace } from "./src/engine/engine.ts";

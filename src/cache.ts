@@ -1,7 +1,8 @@
 // ModuleCache: what a user holds. The tiers meet elsewhere: memory and flights in lookup.ts, disk and engine in obtain.ts.
 
 import { type Code, describe, viewOf } from "./bytes.ts";
-import { type Context, type Counters, openContext, type Resolved, type Storage } from "./context.ts";
+import { type Context, openContext, type Resolved, type Storage } from "./context.ts";
+import type { CacheStats } from "./counters.ts";
 import type { DiskStatus } from "./disk/directory.ts";
 import type { EntryInfo, Inventory, VerifyOptions, VerifyResult } from "./disk/inventory.ts";
 import { runAsync, runSync } from "./effect.ts";
@@ -51,16 +52,6 @@ export interface ClearOptions {
    * @default {false}
    */
   allEngines?: boolean;
-}
-
-/** Counters and sizes of a cache. */
-export interface CacheStats extends Readonly<Counters> {
-  /** Modules in memory now. */
-  readonly memoryEntries: number;
-  /** Bytes of code in memory now. */
-  readonly memoryBytes: number;
-  /** Modules evicted from memory to make room for others. */
-  readonly evictions: number;
 }
 
 /**

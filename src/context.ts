@@ -1,24 +1,26 @@
-// The parts of a cache, and how they are put together from the options; the types of a lookup's result and counters.
+// The parts of a cache, and how they are put together from the options; the type of a lookup's result.
 
 import QuickLRU from "quick-lru";
-import { describe, textOf } from "./bytes.ts";
+import { describe } from "./bytes.ts";
+import { type Counters, zeroCounters } from "./counters.ts";
 import { Checked } from "./disk/checked.ts";
 import { Directory } from "./disk/directory.ts";
 import { DiskTier } from "./disk/disk_tier.ts";
 import { Limits } from "./disk/limits.ts";
 import { Locks } from "./disk/locks.ts";
 import { WriteBehind } from "./disk/write_behind.ts";
-import { isPromise, type Operation } from "./effect.ts";
+import type { Operation } from "./effect.ts";
 import { checkEngine } from "./engine/calls.ts";
 import type { Engine, EntryPlace } from "./engine/engine.ts";
 import { hostEngine } from "./engine/host.ts";
-import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
+import type { CacheError, CacheWarning } from "./errors.ts";
 import { Teller } from "./events.ts";
 import { Flights } from "./memory/flights.ts";
 import { MemoryTier } from "./memory/memory_tier.ts";
 import { amount, checkFlag, directoryOf, memoryLimits, type ModuleCacheOptions, secretOf } from "./options.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
+import { once } from "./warnings.ts";
 
 /**
  * Where a module came from.
@@ -29,19 +31,6 @@ import type { Bytes, Platform } from "./platform/platform.ts";
  * - `"compiled"`: there was no entry, or it could not be opened.
  */
 export type Provenance = "memory" | "disk" | "recompiled" | "compiled";
-
-/**
- * Why a lookup had to compile:
- *
- * - `"absent"`: there was no entry.
- * - `"damaged"`: the entry was not what was written.
- * - `"rejected"`: the engine did not take it.
- * - `"unreadable"`: the system or a permission forbids to read it.
- * - `"untrusted"`: other users could have changed it.
- * - `"busy"`: a synchronous lookup would have had to wait.
- * - `"off"`: there is no directory, or the runtime has no files.
- */
-export type MissReason = "absent" | "damaged" | "rejected" | "unreadable" | "untrusted" | "busy" | "off";
 
 /** A module, and where it came from. */
 export interface Resolved<M = WebAssembly.Module> {
@@ -55,44 +44,6 @@ export interface Resolved<M = WebAssembly.Module> {
   readonly reason?: string;
   /** Duration of the lookup, ms. */
   readonly elapsedMs: number;
-}
-
-/** Counters of a cache since its construction. */
-export interface Counters {
-  /** Lookups answered by memory. */
-  memoryHits: number;
-  /** Lookups answered by an entry. */
-  diskHits: number;
-  /** Lookups that compiled because an entry could not be used. */
-  recompiled: number;
-  /** Lookups that compiled because there was no entry. */
-  compiled: number;
-  /** Lookups that had to compile, or with `requireHit` threw, by reason. */
-  misses: Record<MissReason, number>;
-  /** Lookups that failed: the engine rejected the code, or strict mode threw. */
-  failed: number;
-  /** Entries written. */
-  writes: number;
-  /** Entries that could not be written. */
-  writeFailures: number;
-  /** Lookups that took the lock of a key. */
-  locks: number;
-  /** Lookups that gave up waiting for the lock of a key. */
-  lockTimeouts: number;
-  /** Lookups that waited for the lock of a key. */
-  lockWaits: number;
-  /** How long they waited, ms in all. */
-  lockWaitMs: number;
-  /** Bytes of entries read. */
-  bytesRead: number;
-  /** Bytes of entries written. */
-  bytesWritten: number;
-  /**
-   * Time saved, ms: for each hit what compiling took when the module or its entry was made, less what the hit took.
-   * Entries say what their compile took. Not counted are hits that compile all the same, with engines that store the
-   * code itself, and entries that were not read again with `trustUnchanged`.
-   */
-  savedMs: number;
 }
 
 /** Everything that lookups work with. */
@@ -217,73 +168,6 @@ function openStorage<M>(
 
 const NO_DEFAULT = "no default directory can be determined: neither WASM_CACHE_DIR nor a home folder is known";
 
-/** Adds counts to others. */
-export function addCounters(to: Counters, from: Counters): void {
-  const { misses, ...counts } = from;
-  for (const [name, count] of Object.entries(counts)) to[name as keyof typeof counts] += count;
-  for (const [reason, count] of Object.entries(misses)) to.misses[reason as MissReason] += count;
-}
-
-/** Counters of nothing. */
-export function zeroCounters(): Counters {
-  return {
-    memoryHits: 0,
-    diskHits: 0,
-    recompiled: 0,
-    compiled: 0,
-    misses: { absent: 0, damaged: 0, rejected: 0, unreadable: 0, untrusted: 0, busy: 0, off: 0 },
-    failed: 0,
-    writes: 0,
-    writeFailures: 0,
-    locks: 0,
-    lockTimeouts: 0,
-    lockWaits: 0,
-    lockWaitMs: 0,
-    bytesRead: 0,
-    bytesWritten: 0,
-    savedMs: 0,
-  };
-}
-
 function raise(fault: CacheError): never {
   throw fault;
-}
-
-/**
- * Passes each kind of fault on once, because a full disk fails every write alike. Each damaged entry is a kind of its
- * own.
- */
-function once(onWarning: (warning: CacheWarning) => unknown): (fault: CacheError) => void {
-  const seen = new QuickLRU<string, true>({ maxSize: MAX_KINDS });
-  return (fault) => {
-    const kind = `${fault.code} ${kindOfFault(fault)}`.slice(0, MAX_KIND_LENGTH);
-    if (seen.has(kind)) return;
-    seen.set(kind, true);
-    try {
-      const result = onWarning(fault);
-      if (isPromise(result)) result.then(undefined, complain);
-    } catch (error) {
-      complain(error);
-    }
-  };
-}
-
-function kindOfFault({ code, cause, message, path }: CacheError): string {
-  if (code === "CORRUPT" || code === "UNTRUSTED") return path ?? "";
-  if (code === "IO" && cause !== undefined) return systemCode(cause);
-  return cause !== undefined ? textOf(cause) : (code === "IO" ? message : "");
-}
-
-/**
- * How many kinds of faults are remembered, and how many characters of each: an engine's messages may differ each time.
- */
-const [MAX_KINDS, MAX_KIND_LENGTH] = [1000, 400];
-
-/** A failing callback must break neither the lookup nor the program. */
-function complain(error: unknown): void {
-  try {
-    console.error(`wasm-module-cache: Cannot give warning: ${textOf(error)}`);
-  } catch {
-    // Test setups have the console throw.
-  }
 }

@@ -1,7 +1,8 @@
 // The first half of the lookup protocol: memory, then another task's work on the same code, then our own.
 
 import { copyOf, toHex } from "./bytes.ts";
-import type { Context, MissReason, Provenance, Resolved } from "./context.ts";
+import type { Context, Provenance, Resolved } from "./context.ts";
+import type { MissReason } from "./counters.ts";
 import { begin, immediate, mayWait, type Operation, perform } from "./effect.ts";
 import { type Compile, compiling, keepsCode, timed, type TimedCompile } from "./engine/calls.ts";
 import { type Address, addressIn, idDigest } from "./disk/key.ts";

@@ -3,7 +3,8 @@
 
 import type { Address } from "./disk/key.ts";
 import { copyOf, describe, isUint8Array } from "./bytes.ts";
-import type { Context, MissReason, Provenance, Storage } from "./context.ts";
+import type { Context, Provenance, Storage } from "./context.ts";
+import type { MissReason } from "./counters.ts";
 import type { Refusal } from "./disk/directory.ts";
 import { CannotWait, type Effect, immediate, type Operation, perform, runSync } from "./effect.ts";
 import type { ReadOptions } from "./disk/disk_tier.ts";

@@ -69,7 +69,7 @@ test("the ports import nothing of ours but types", () => {
 test("imports go one way", () => {
   // What each folder may know besides itself: the names of those below it.
   const ground = "bytes|effect|errors|platform/(globals|platform)";
-  const protocol = "context|events|lookup|obtain|publish";
+  const protocol = "context|counters|events|lookup|obtain|publish";
   const layers: Record<string, string> = {
     "(bytes|effect|errors)": "bytes|errors|platform/(globals|platform)",
     "platform/.*": "bytes|effect|errors",
@@ -79,8 +79,9 @@ test("imports go one way", () => {
     "disk/.*": ground,
     "options": `${ground}|memory/.*|disk/key|engine/.*|platform/environment`,
     "events": "errors|platform/platform",
-    "context": `${ground}|events|memory/.*|disk/.*|engine/.*|options|platform/detect`,
-    "(lookup|obtain|publish)": `${ground}|memory/.*|disk/.*|engine/.*|context|obtain|publish`,
+    "(counters|warnings)": "bytes|effect|errors",
+    "context": `${ground}|counters|events|warnings|memory/.*|disk/.*|engine/.*|options|platform/detect`,
+    "(lookup|obtain|publish)": `${ground}|memory/.*|disk/.*|engine/.*|context|counters|obtain|publish`,
     "calls/.*": `${ground}|memory/.*|engine/.*|${protocol}`,
     "load/.*": `${ground}|disk/.*|${protocol}|calls/streaming`,
     "background/.*": `${ground}|engine/.*|${protocol}|disk/key|platform/(environment|node_.*)`,

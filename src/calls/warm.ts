@@ -1,6 +1,7 @@
 // Warming: makes the best entries ahead of the lookups that need them, however long that takes.
 
-import { addCounters, type Context, type Provenance, type Resolved, zeroCounters } from "../context.ts";
+import type { Context, Provenance, Resolved } from "../context.ts";
+import { addCounters, zeroCounters } from "../counters.ts";
 import { allAtOnce, runAsync } from "../effect.ts";
 import { Flights } from "../memory/flights.ts";
 import { lookup } from "../lookup.ts";

@@ -1,6 +1,6 @@
 // What the replaced calls need of a cache. Types only.
 
-import type { Counters } from "../context.ts";
+import type { Counters } from "../counters.ts";
 
 /** Compiles through one cache. Each call returns a module of its own, as the runtime's calls do. */
 export interface Backend {
