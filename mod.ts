@@ -44,6 +44,7 @@ export { get, getSync } from "./src/get.ts";
 export type { Mode } from "./src/load/http.ts";
 export type { LoadOptions } from "./src/load/loader.ts";
 export type { ModuleCacheOptions } from "./src/options.ts";
+export type { RemoteGetOptions, RemoteOptions, RemoteTier } from "./src/remote/tier.ts";
 export { defaultDirectory } from "./src/platform/environment.ts";
 export type { ResponseSource } from "./src/calls/namespace.ts";
 export type { PruneResult } from "./src/disk/prune.ts";

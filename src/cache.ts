@@ -1,7 +1,7 @@
 // ModuleCache: what a user holds. The tiers meet elsewhere: memory and flights in lookup.ts, disk and engine in obtain.ts.
 
 import { type Code, describe, viewOf } from "./bytes.ts";
-import { type Context, openContext, type Resolved, type Storage } from "./context.ts";
+import { behind, type Context, openContext, type Resolved, type Storage } from "./context.ts";
 import type { CacheStats } from "./counters.ts";
 import type { DiskStatus } from "./disk/directory.ts";
 import type { EntryInfo, Inventory, VerifyOptions, VerifyResult } from "./disk/inventory.ts";
@@ -307,7 +307,8 @@ export class ModuleCache<M = WebAssembly.Module> extends EventTarget {
 
   /**
    * Removes every module from memory, everything that `load` has stored about URLs, and every entry of this engine from
-   * the directory. Entries of other engines and files that are not entries stay. A read-only directory stays as it is.
+   * the directory. Entries of other engines and files that are not entries stay. A read-only directory stays as it is, and so
+   * does the remote.
    *
    * @param options `allEngines` removes the entries of other engines too.
    * @throws {CacheError} When an entry cannot be removed.
@@ -324,10 +325,11 @@ export class ModuleCache<M = WebAssembly.Module> extends EventTarget {
   }
 
   /**
-   * Removes one module from memory and, unless the directory is read-only, its entry from disk.
+   * Removes one module from memory and, unless the directory is read-only, its entry from disk and, if that can remove
+   * entries, from the remote.
    *
    * @param codeOrKey The code, or the `key` of a {@linkcode Resolved}.
-   * @returns Whether there was anything to remove.
+   * @returns Whether memory or disk had it.
    * @throws {TypeError} When it is neither code nor a key.
    * @throws {CacheError} When the entry cannot be removed.
    */
@@ -336,6 +338,7 @@ export class ModuleCache<M = WebAssembly.Module> extends EventTarget {
       ? checkKey(codeOrKey)
       : await runAsync(keyOf(this.#context, viewOf(codeOrKey)));
     const wasInMemory = this.#context.memory.deleteKey(key);
+    await this.#context.remote?.delete(key);
     const storage = this.#writable();
     if (!storage) return wasInMemory;
     await storage.behind.settleAll(key);
@@ -379,13 +382,13 @@ export class ModuleCache<M = WebAssembly.Module> extends EventTarget {
   }
 
   /**
-   * Waits until all writes in the background are done, and the pruning that one of them may have started.
+   * Waits until all writes in the background are done, to the directory and the remote, and the pruning that one of
+   * them may have started.
    *
    * @throws {CacheError} When the cache is strict and a write failed.
    */
   async flush(): Promise<void> {
-    const { storage } = this.#context;
-    if (typeof storage !== "string") await storage.behind.flush();
+    await behind(this.#context, (writes) => writes.flush());
   }
 
   /** Flushes, then removes every module from memory. The cache can be used again afterwards. */

@@ -8,18 +8,28 @@ import { Directory } from "./disk/directory.ts";
 import { DiskTier } from "./disk/disk_tier.ts";
 import { Limits } from "./disk/limits.ts";
 import { Locks } from "./disk/locks.ts";
+import type { Sealing } from "./disk/seal.ts";
 import { WriteBehind } from "./disk/write_behind.ts";
 import type { Operation } from "./effect.ts";
-import { checkEngine } from "./engine/calls.ts";
+import { checkEngine, keepsCode } from "./engine/calls.ts";
 import type { Engine, EntryPlace } from "./engine/engine.ts";
 import { hostEngine } from "./engine/host.ts";
 import type { CacheError, CacheWarning } from "./errors.ts";
 import { Teller } from "./events.ts";
 import { Flights } from "./memory/flights.ts";
 import { MemoryTier } from "./memory/memory_tier.ts";
-import { amount, checkFlag, directoryOf, memoryLimits, type ModuleCacheOptions, secretOf } from "./options.ts";
+import {
+  amount,
+  checkFlag,
+  checkRemote,
+  directoryOf,
+  memoryLimits,
+  type ModuleCacheOptions,
+  secretOf,
+} from "./options.ts";
 import { detectPlatform } from "./platform/detect.ts";
 import type { Bytes, Platform } from "./platform/platform.ts";
+import { Remote, type RemoteParts } from "./remote/remote.ts";
 import { once } from "./warnings.ts";
 
 /**
@@ -27,10 +37,11 @@ import { once } from "./warnings.ts";
  *
  * - `"memory"`: a live module of this process, or one that another call was compiling.
  * - `"disk"`: a checked entry. For engines that store the code itself, the module was compiled from it.
+ * - `"remote"`: a checked entry that another machine made; the directory has a copy of it now.
  * - `"recompiled"`: there was an entry, but it was damaged or rejected by the engine; it is replaced.
  * - `"compiled"`: there was no entry, or it could not be opened.
  */
-export type Provenance = "memory" | "disk" | "recompiled" | "compiled";
+export type Provenance = "memory" | "disk" | "remote" | "recompiled" | "compiled";
 
 /** A module, and where it came from. */
 export interface Resolved<M = WebAssembly.Module> {
@@ -60,6 +71,12 @@ export interface Context<M> {
   readonly counters: Counters;
   /** The disk side, or why there is none. */
   readonly storage: Storage | string;
+  /** The remote side; absent if none was given, or the engine has nothing to share. */
+  readonly remote?: Remote;
+  /** Entries that were found on the disk are put to the remote, if it has none: while warming. */
+  readonly offersHits?: boolean;
+  /** How entries are sealed. */
+  readonly sealing: Sealing;
   /** Throws instead of compiling. */
   readonly requireHit: boolean;
   /** Longest code that is taken from a URL or a response, bytes. */
@@ -117,34 +134,53 @@ export function openContext<M>(
     if (teller.isHeard("warning")) teller.tell("warning", warning);
     return onWarning(warning);
   };
+  const report = strict ? raise : once(warn);
+  const counters = zeroCounters();
+  const sealing = { platform, secret: secretOf(options.secret), isNative: engine.native ?? false };
   return {
     engine,
     platform,
     teller,
     memory: new MemoryTier(memoryLimits(options), platform.equal, teller.evicted),
     flights: new Flights(platform.equal),
-    counters: zeroCounters(),
+    counters,
     identity: {},
     requireHit,
     maxCodeBytes: amount("maxCodeBytes", options.maxCodeBytes, 256 * 1024 * 1024),
     seenUrls: new QuickLRU({ maxSize: 1024 }),
-    storage: openStorage(options, platform, mustExist),
-    report: strict ? raise : once(warn),
+    sealing,
+    storage: openStorage(options, sealing, mustExist),
+    remote: openRemote(options, { clock: platform.clock, counters, report }),
+    report,
   };
+}
+
+/** An engine that stores the code has nothing to share: whoever looks code up has it. */
+function openRemote<M>(
+  options: ModuleCacheOptions<M>,
+  parts: Pick<RemoteParts, "clock" | "counters" | "report">,
+): Remote | undefined {
+  const { engine, readOnly: isReadOnly = false, remote: tier, secret } = options;
+  const timeoutMs = amount("remoteTimeoutMs", options.remoteTimeoutMs, 2000);
+  const maxBytes = amount("maxRemoteEntryBytes", options.maxRemoteEntryBytes, 64 * 1024 * 1024);
+  if (tier === undefined) return undefined;
+  checkRemote(tier, engine?.native === true && secret === undefined);
+  if (!engine || keepsCode(engine)) return undefined;
+  return new Remote({ ...parts, tier, timeoutMs, maxBytes, isReadOnly });
 }
 
 function openStorage<M>(
   options: ModuleCacheOptions<M>,
-  platform: Platform,
+  sealing: Sealing,
   mustExist: boolean,
 ): Context<unknown>["storage"] {
+  const { platform, secret } = sealing;
   const { readOnly = false, trustUnchanged = false } = options;
   const lockTimeoutMs = amount("lockTimeoutMs", options.lockTimeoutMs, 10_000);
   const bounds = {
     maxBytes: amount("maxDiskBytes", options.maxDiskBytes, 1024 * 1024 * 1024),
     maxAgeMs: amount("maxDiskAgeMs", options.maxDiskAgeMs, 30 * 24 * 60 * 60 * 1000),
   };
-  const secret = secretOf(options.secret);
   checkFlag("readOnly", readOnly);
   checkFlag("trustUnchanged", trustUnchanged);
   const given = directoryOf(options.directory);
@@ -152,18 +188,28 @@ function openStorage<M>(
   const { files } = platform;
   if (!files) return "this runtime has no files";
   const path = files.resolve(given);
-  const isNative = options.engine?.native ?? false;
-  const directory = new Directory(files, { path, readOnly, mustExist, isNative });
+  const directory = new Directory(files, { path, readOnly, mustExist, isNative: sealing.isNative });
   const locks = new Locks(platform, files, directory, lockTimeoutMs);
   const limits = new Limits({ platform, files, directory, locks, ...bounds });
   const behind = new WriteBehind();
   const checked = trustUnchanged && !secret ? new Checked(platform, files, directory) : undefined;
   const later = (write: () => Operation<void>) => behind.schedule("checked", 0, write);
-  const disk = new DiskTier({ platform, files, directory, limits, secret, isNative, checked, later });
+  const disk = new DiskTier({ ...sealing, files, directory, limits, checked, later });
   const memory = memoryLimits(options);
   const maxMemoryBytes = memory.maxEntries === 0 ? 0 : memory.maxBytes;
   const shared = { secret, maxDiskBytes: bounds.maxBytes, maxDiskAgeMs: bounds.maxAgeMs, maxMemoryBytes };
   return { directory, locks, disk, limits, behind, options: shared };
+}
+
+/** Waits for something of all writes in the background. */
+export async function behind(
+  { remote, storage }: Pick<Context<never>, "remote" | "storage">,
+  wait: (writes: WriteBehind) => Promise<void>,
+): Promise<void> {
+  const all = [typeof storage === "string" ? [] : storage.behind, remote?.behind ?? []].flat();
+  const ends = await Promise.allSettled(all.map(wait));
+  const failed = ends.find((end) => end.status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 const NO_DEFAULT = "no default directory can be determined: neither WASM_CACHE_DIR nor a home folder is known";

@@ -1,5 +1,7 @@
 // What a cache counts.
 
+import type { RemoteCounters } from "./remote/remote.ts";
+
 /**
  * Why a lookup had to compile:
  *
@@ -14,7 +16,7 @@
 export type MissReason = "absent" | "damaged" | "rejected" | "unreadable" | "untrusted" | "busy" | "off";
 
 /** Counters of a cache since its construction. */
-export interface Counters {
+export interface Counters extends RemoteCounters {
   /** Lookups answered by memory. */
   memoryHits: number;
   /** Lookups answered by an entry. */
@@ -86,5 +88,11 @@ export function zeroCounters(): Counters {
     bytesRead: 0,
     bytesWritten: 0,
     savedMs: 0,
+    remoteHits: 0,
+    remoteMisses: 0,
+    remoteFailures: 0,
+    remoteBytesRead: 0,
+    remoteBytesWritten: 0,
+    remoteMs: 0,
   };
 }

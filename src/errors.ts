@@ -10,6 +10,7 @@
  * - `"LIMIT"`: an entry does not fit within the limits.
  * - `"UNTRUSTED"`: other users could change machine code in the directory.
  * - `"NETWORK"`: `load` got no usable answer and used what it had stored.
+ * - `"REMOTE"`: the remote failed, or gave an entry that cannot be used.
  * - `"MISS"`: there was no hit, and `requireHit` forbids to compile.
  */
 export type CacheErrorCode =
@@ -20,6 +21,7 @@ export type CacheErrorCode =
   | "LIMIT"
   | "UNTRUSTED"
   | "NETWORK"
+  | "REMOTE"
   | "MISS";
 
 /** Where and why a {@linkcode CacheError} arose. */

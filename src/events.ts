@@ -9,7 +9,7 @@ export interface LookupDetail {
   /** Name of the entry. */
   readonly key: string;
   /** Where the module came from, as in {@linkcode Resolved}. */
-  readonly from: "memory" | "disk" | "recompiled" | "compiled";
+  readonly from: "memory" | "disk" | "remote" | "recompiled" | "compiled";
   /** Why no faster source was used, for people. */
   readonly reason?: string;
   /** Length of the code, bytes. */

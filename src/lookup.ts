@@ -6,7 +6,7 @@ import type { MissReason } from "./counters.ts";
 import { begin, immediate, mayWait, type Operation, perform } from "./effect.ts";
 import { type Compile, compiling, keepsCode, timed, type TimedCompile } from "./engine/calls.ts";
 import { type Address, addressIn, idDigest } from "./disk/key.ts";
-import { compiled, fromCopy, missed, obtain } from "./obtain.ts";
+import { fromCopy, obtain } from "./obtain.ts";
 import type { Slot } from "./memory/memory_tier.ts";
 import type { Bytes } from "./platform/platform.ts";
 
@@ -58,7 +58,7 @@ export function* lookup<M>(
     const elapsedMs = platform.clock() - startMs;
     counters[COUNTERS[from]]++;
     if (miss) counters.misses[miss]++;
-    const isSaved = from === "memory" || from === "disk" && !keepsCode(engine);
+    const isSaved = from === "memory" || from === "remote" || from === "disk" && !keepsCode(engine);
     if (isSaved) counters.savedMs += Math.max(0, compileMs - elapsedMs);
     if (teller.isHeard("lookup")) teller.tell("lookup", { key, from, reason, bytes: view.length, elapsedMs });
     return { module, from, key, reason, elapsedMs };
@@ -68,7 +68,13 @@ export function* lookup<M>(
   }
 }
 
-const COUNTERS = { memory: "memoryHits", disk: "diskHits", recompiled: "recompiled", compiled: "compiled" } as const;
+const COUNTERS = {
+  memory: "memoryHits",
+  disk: "diskHits",
+  remote: "remoteHits",
+  recompiled: "recompiled",
+  compiled: "compiled",
+} as const;
 
 function* find<M>(context: Context<M>, view: Uint8Array, known: Known<M>): Operation<Found<M>> {
   const { memory, flights } = context;
@@ -172,11 +178,8 @@ function* obtainSlot<M>(
   const { engine, memory, storage } = context;
   const { length } = code;
   const address = yield* addressOf(context, codeDigest);
-  const obtained = typeof storage === "string"
-    ? yield* compiled({ context, compile }, missed("off", storage, { unwritten: "any" }))
-    : isCopy && keepsCode(engine)
-    ? yield* fromCopy(compile)
-    : yield* obtain({ context, storage, address, code, compile });
+  const isHit = isCopy && keepsCode(engine) && typeof storage !== "string";
+  const obtained = yield* (isHit ? fromCopy(compile) : obtain({ context, address, code, compile }));
   if (code.length !== length) throw new TypeError(`Cannot keep code: engine "${engine.id}" transferred it away`);
   const { module, from, reason, miss, unwritten, compileMs = compile.took?.ms ?? 0 } = obtained;
   const digest = toHex(codeDigest);

@@ -7,6 +7,7 @@ import type { CacheWarning } from "./errors.ts";
 import type { MemoryLimits } from "./memory/memory_tier.ts";
 import { defaultDirectory } from "./platform/environment.ts";
 import type { Bytes } from "./platform/platform.ts";
+import type { RemoteTier } from "./remote/tier.ts";
 
 /** Options of {@linkcode ModuleCache}. */
 export interface ModuleCacheOptions<M = WebAssembly.Module> {
@@ -69,7 +70,7 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    */
   lockTimeoutMs?: number;
   /**
-   * Never writes to the directory, and takes no locks: for a directory that was filled beforehand, in an image for
+   * Never writes to the directory nor the remote, and takes no locks: for a directory that was filled beforehand, in an image for
    * example.
    *
    * @default {false}
@@ -83,6 +84,28 @@ export interface ModuleCacheOptions<M = WebAssembly.Module> {
    * @default {undefined} entries are not signed
    */
   secret?: CryptoKey | Uint8Array;
+  /**
+   * A store that machines share, asked for what the directory does not have: see {@linkcode RemoteTier}. Synchronous
+   * lookups do not ask it. What it gives is checked like any entry, and written to the directory. An engine that stores
+   * the code itself has nothing to share, so with it the remote is never called. Whoever can write the store can give
+   * you other modules than those you look up, unless there is a `secret`, which engines for machine code require.
+   *
+   * @default {undefined} no remote
+   */
+  remote?: RemoteTier;
+  /**
+   * How long a call to the remote may take, in ms. Then it is aborted, and counts as failed. After three failures in a
+   * row the remote is left alone for 30 s.
+   *
+   * @default {2000}
+   */
+  remoteTimeoutMs?: number;
+  /**
+   * Longest entry that is put to the remote, or taken from it, bytes.
+   *
+   * @default {67108864} 64 MiB
+   */
+  maxRemoteEntryBytes?: number;
   /**
    * Does not read an entry again that it, or another cache of the directory, has checked in full, as long as inode, size
    * and time of the last change of its file are the same; for engines that map their artifacts. What changes a file
@@ -145,6 +168,26 @@ export function secretOf(secret: unknown): Bytes | CryptoKey | undefined {
   if (name === "HMAC" && hash?.name === "SHA-256" && usages?.includes("sign")) return secret as CryptoKey;
   const wanted = "a Uint8Array, or a CryptoKey for HMAC with SHA-256 that allows to sign";
   throw new TypeError(`Cannot use secret: it must be ${wanted}, not ${describe(secret)}`);
+}
+
+/**
+ * Checks the option `remote`.
+ *
+ * @param isUnsigned Artifacts are machine code, and not signed.
+ * @throws {TypeError} When it is no remote, or must not be used.
+ */
+export function checkRemote(remote: unknown, isUnsigned: boolean): void {
+  const given = Object(remote) as Record<string, unknown>;
+  for (const member of ["get", "put", "has", "delete"]) {
+    const isOptional = (member === "has" || member === "delete") && given[member] === undefined;
+    if (!isOptional && typeof given[member] !== "function") {
+      throw new TypeError(`Cannot use remote: its ${member} must be a function, not ${describe(given[member])}`);
+    }
+  }
+  if (isUnsigned) {
+    const why = "whoever can write the store could otherwise run machine code as you";
+    throw new TypeError(`Cannot use remote without secret: the engine is native, and ${why}`);
+  }
 }
 
 /**

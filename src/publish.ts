@@ -20,6 +20,8 @@ export interface Writing {
   readonly isCode?: boolean;
   /** What the compile took, ms, if that is known. */
   readonly compileMs?: number;
+  /** What follows the payload, if that is known. */
+  readonly end?: Bytes;
   /** Why it cannot be written. */
   readonly unable?: CacheError;
 }
@@ -42,13 +44,13 @@ export function* write(writing: Writing): Operation<void> {
  * @throws {CannotWait} In a synchronous run that would have to sign by a `CryptoKey`.
  */
 export function* publish(writing: Writing): Operation<void> {
-  const { address, context: { counters, report, teller }, payload, isCode = false, compileMs = 0, unable, storage } =
-    writing;
+  const { address, context: { counters, report, teller }, payload, unable, storage } = writing;
+  const { isCode = false, compileMs = 0, end } = writing;
   const { behind, disk, limits } = storage;
   let fault: CacheError | undefined;
   try {
     if (unable) throw unable;
-    const written = yield* disk.publish(address, payload, { isCode, compileMs });
+    const written = yield* disk.publish(address, payload, { isCode, compileMs, end });
     counters[written.isWritten ? "writes" : "writeFailures"]++;
     if (written.isWritten) {
       counters.bytesWritten += written.bytes;

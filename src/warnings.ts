@@ -3,7 +3,7 @@
 import QuickLRU from "quick-lru";
 import { textOf } from "./bytes.ts";
 import { isPromise } from "./effect.ts";
-import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
+import { CacheError, type CacheWarning, systemCode } from "./errors.ts";
 
 /**
  * Passes each kind of fault on once, because a full disk fails every write alike. Each damaged entry is a kind of its
@@ -27,6 +27,8 @@ export function once(onWarning: (warning: CacheWarning) => unknown): (fault: Cac
 function kindOfFault({ code, cause, message, path }: CacheError): string {
   if (code === "CORRUPT" || code === "UNTRUSTED") return path ?? "";
   if (code === "IO" && cause !== undefined) return systemCode(cause);
+  // Each call to a store that is gone fails in another way.
+  if (code === "REMOTE") return cause instanceof CacheError ? message : "";
   return cause !== undefined ? textOf(cause) : (code === "IO" ? message : "");
 }
 

@@ -61,7 +61,7 @@ test("only the platforms, the engines, what starts workers, what inflates and wh
 });
 
 test("the ports import nothing of ours but types", () => {
-  for (const port of ["src/engine/engine.ts", "src/ffi/ffi.ts", "src/platform/platform.ts"]) {
+  for (const port of ["src/engine/engine.ts", "src/ffi/ffi.ts", "src/platform/platform.ts", "src/remote/tier.ts"]) {
     assertEquals(importsOf(port, { types: false }), []);
   }
 });
@@ -69,7 +69,7 @@ test("the ports import nothing of ours but types", () => {
 test("imports go one way", () => {
   // What each folder may know besides itself: the names of those below it.
   const ground = "bytes|effect|errors|platform/(globals|platform)";
-  const protocol = "context|counters|events|lookup|obtain|publish";
+  const protocol = "artifacts|context|counters|events|lookup|obtain|publish|share";
   const layers: Record<string, string> = {
     "(bytes|effect|errors)": "bytes|errors|platform/(globals|platform)",
     "platform/.*": "bytes|effect|errors",
@@ -77,11 +77,13 @@ test("imports go one way", () => {
     "ffi/.*": "platform/(detect|node_.*)",
     "memory/.*": ground,
     "disk/.*": ground,
-    "options": `${ground}|memory/.*|disk/key|engine/.*|platform/environment`,
+    "remote/.*": `${ground}|disk/write_behind`,
+    "options": `${ground}|memory/.*|disk/key|engine/.*|platform/environment|remote/tier`,
     "events": "errors|platform/platform",
-    "(counters|warnings)": "bytes|effect|errors",
-    "context": `${ground}|counters|events|warnings|memory/.*|disk/.*|engine/.*|options|platform/detect`,
-    "(lookup|obtain|publish)": `${ground}|memory/.*|disk/.*|engine/.*|context|counters|obtain|publish`,
+    "(counters|warnings)": "bytes|effect|errors|remote/remote",
+    "context": `${ground}|counters|events|warnings|memory/.*|disk/.*|engine/.*|options|platform/detect|remote/remote`,
+    "(artifacts|lookup|obtain|publish|share)":
+      `${ground}|memory/.*|disk/.*|engine/.*|remote/remote|artifacts|context|counters|obtain|publish|share`,
     "calls/.*": `${ground}|memory/.*|engine/.*|${protocol}`,
     "load/.*": `${ground}|disk/.*|${protocol}|calls/streaming`,
     "background/.*": `${ground}|engine/.*|${protocol}|disk/key|platform/(environment|node_.*)`,

@@ -1,6 +1,6 @@
 // Warming: makes the best entries ahead of the lookups that need them, however long that takes.
 
-import type { Context, Provenance, Resolved } from "../context.ts";
+import { behind, type Context, type Provenance, type Resolved } from "../context.ts";
 import { addCounters, zeroCounters } from "../counters.ts";
 import { allAtOnce, runAsync } from "../effect.ts";
 import { Flights } from "../memory/flights.ts";
@@ -75,7 +75,7 @@ async function warmOne<M>(
   context: Context<M>,
   look: (alone: Context<M>) => Promise<Resolved<M>>,
 ): Promise<Resolved<M> & { stored: boolean }> {
-  const { counters, engine, memory, platform, storage } = context;
+  const { counters, engine, memory, platform } = context;
   const own = zeroCounters();
   const alone = new MemoryTier<M>({ maxEntries: 1, maxBytes: Infinity }, platform.equal);
   const resolved = await look({
@@ -84,8 +84,9 @@ async function warmOne<M>(
     memory: alone,
     counters: own,
     flights: new Flights<M>(platform.equal),
+    offersHits: true,
   });
-  if (typeof storage !== "string") await storage.behind.settleAll();
+  await behind(context, (writes) => writes.settleAll());
   addCounters(counters, own);
   const slot = alone.latest;
   if (slot) memory.set(slot);

@@ -1,33 +1,24 @@
 // Stores bytes in the directory: reads and verifies entries, publishes and removes them. Never sees a module.
 
-import { join } from "../bytes.ts";
 import type { Checked } from "./checked.ts";
-import { xxh3 } from "./checksum.ts";
 import type { Directory } from "./directory.ts";
 import { CannotWait, forEach, type Operation, perform } from "../effect.ts";
-import { encodeHeader, type Header } from "./entry.ts";
-import { corrupt, EntryChecks, type Source } from "./entry_checks.ts";
+import { corrupt, EntryChecks, inMemory, type Source } from "./entry_checks.ts";
 import { CacheError, ioFault, isForeign, isMissing, systemCode } from "../errors.ts";
 import type { Limits, Written } from "./limits.ts";
 import { type Address, ENTRY_NAME, FOLDER_NAME, PREFIX_NAME } from "./key.ts";
-import { toUtf8 } from "../platform/globals.ts";
-import type { Bytes, Files, OpenFile, Platform } from "../platform/platform.ts";
+import type { Bytes, Files, OpenFile } from "../platform/platform.ts";
 import { HOUR_MS } from "./prune.ts";
+import { type Facts, seal, type Sealing } from "./seal.ts";
 
 /** Parts of the disk tier. */
-export interface DiskTierParts {
-  /** What the runtime offers. */
-  readonly platform: Platform;
+export interface DiskTierParts extends Sealing {
   /** Its files. */
   readonly files: Files;
   /** Where entries are. */
   readonly directory: Directory;
   /** Limits of the directory. */
   readonly limits: Limits;
-  /** Signs entries. */
-  readonly secret?: Bytes | CryptoKey;
-  /** Payloads are machine code: the faster checksum, which finds damage but not malice, is not enough. */
-  readonly isNative?: boolean;
   /** Entries that are mapped without a check while their files do not change; absent if all are checked. */
   readonly checked?: Checked;
   /** Has records written later. */
@@ -43,11 +34,9 @@ export interface ReadOptions<T> extends Source {
 }
 
 /** Options of publishing an entry. */
-export interface PublishOptions {
-  /** The payload must be the code itself. */
-  readonly isCode: boolean;
-  /** What the compile took, ms; 0 if that is not known. */
-  readonly compileMs: number;
+export interface PublishOptions extends Facts {
+  /** What follows the payload, if that is known. */
+  readonly end?: Bytes;
 }
 
 /** Result of publishing an entry. */
@@ -98,6 +87,25 @@ export class DiskTier {
     return found.taken;
   }
 
+  /** Reads a whole entry, and checks it; `undefined` whatever is wrong with it, or if it is longer than `maxBytes`. */
+  *whole(address: Address, maxBytes: number): Operation<Bytes | undefined> {
+    const path = this.#pathOf(address);
+    const checks = this.#checks;
+    try {
+      return yield* perform(
+        this.#parts.files.withFile(path, function* (file) {
+          if (file.size > maxBytes) return undefined;
+          const entry = yield* file.read(0, file.size);
+          yield* checks.payload(path, inMemory(entry), address, {});
+          return entry;
+        }),
+      );
+    } catch {
+      // Whoever reads it next tells.
+      return undefined;
+    }
+  }
+
   /**
    * Writes an entry: a new file, renamed over whatever is there. Never changes a published file.
    *
@@ -106,28 +114,12 @@ export class DiskTier {
    * payload is not the code that it must be, `UNTRUSTED` when others could change machine code. Nothing is left behind
    * then.
    */
-  *publish(address: Address, payload: Bytes, { isCode, compileMs }: PublishOptions): Operation<Published> {
-    const { directory, limits, platform, secret, isNative } = this.#parts;
+  *publish(address: Address, payload: Bytes, { end: given, ...facts }: PublishOptions): Operation<Published> {
+    const { directory, limits } = this.#parts;
     yield* writing(this.#pathOf(address), directory.secure(address.path));
     // Links have been followed by now.
     const path = this.#pathOf(address);
-    // Computed from the bytes that are written, whatever was computed before: an entry with other bytes' digest would
-    // give a wrong module.
-    const payloadSha256 = yield* perform(platform.sha256(payload));
-    if (isCode && !platform.equal(payloadSha256, address.codeDigest)) {
-      throw new CacheError("CORRUPT", `Cannot write entry ${path}: its payload is not the code`, { path });
-    }
-    const id = toUtf8(address.id);
-    const end = yield* this.#seal(id, {
-      codeDigest: address.codeDigest,
-      engineDigest: address.engineDigest,
-      payloadLength: payload.length,
-      payloadSha256,
-      payloadXxh3: isCode || secret || isNative ? undefined : yield* perform(xxh3(payload)),
-      idLength: id.length,
-      compileMs,
-      isSigned: secret !== undefined,
-    });
+    const end = given ?? (yield* seal(this.#parts, address, payload, facts));
     const size = end.length + payload.length;
     const written = yield* limits.writeWithin(size, () => writing(path, directory.replace(path, [payload, end])));
     return { ...written, bytes: size };
@@ -195,15 +187,6 @@ export class DiskTier {
       }
       return yield* map(link);
     });
-  }
-
-  /** What follows the payload. */
-  *#seal(id: Bytes, header: Header): Operation<Bytes> {
-    const { platform, secret } = this.#parts;
-    const sealed = encodeHeader(header);
-    const seal = yield* perform(platform.sha256(sealed));
-    const head = join(sealed, seal);
-    return secret ? join(id, yield* perform(platform.hmacSha256(secret, head)), head) : join(id, head);
   }
 
   /** Records the use, to the hour, as the file's time: the least recently used entries are removed first. */

@@ -1,15 +1,16 @@
 // Checks entries in open files: everything that their headers promise, before anybody sees a byte of the payload.
 
 import { timingSafeEqual } from "@std/crypto/timing-safe-equal";
-import { type Operation, perform } from "../effect.ts";
+import { immediate, type Operation, perform } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import { fromUtf8, toUtf8 } from "../platform/globals.ts";
-import type { Bytes, OpenFile, Platform } from "../platform/platform.ts";
+import type { Bytes, OpenFile } from "../platform/platform.ts";
 import { xxh3 } from "./checksum.ts";
 import { untrusted } from "./directory.ts";
 import { decodeHeader, endBytes, type Header, HEADER_BYTES, MAC_BYTES, SEALED_BYTES, sealOf } from "./entry.ts";
 import { sha256OfFile } from "./file_digest.ts";
 import { type Address, addressIn, entryPath } from "./key.ts";
+import type { Sealing } from "./seal.ts";
 
 /** Long enough for header and id of most entries, bytes. */
 const USUAL_END = 1024;
@@ -18,13 +19,7 @@ const USUAL_END = 1024;
 const MAX_END = 1024 * 1024;
 
 /** Parts of the checks. */
-export interface EntryChecksParts {
-  /** What the runtime offers. */
-  readonly platform: Platform;
-  /** Signs entries. */
-  readonly secret?: Bytes | CryptoKey;
-  /** Payloads are machine code: the faster checksum, which finds damage but not malice, is not enough. */
-  readonly isNative?: boolean;
+export interface EntryChecksParts extends Sealing {
   /** Most bytes of an entry. */
   readonly maxBytes: number;
 }
@@ -173,6 +168,20 @@ const DAMAGED = "its payload is damaged";
 /** Checks that the payload of an entry is its code. */
 function checkCode(path: string, { codeDigest, payloadSha256 }: Header): void {
   if (!timingSafeEqual(payloadSha256, codeDigest)) throw corrupt(path, DAMAGED);
+}
+
+/** An entry that is no file: a copy that nobody changes. */
+export function inMemory(entry: Bytes): OpenFile {
+  return {
+    size: entry.length,
+    modifiedMs: 0,
+    changedMs: 0,
+    read: (offset, length) => perform(immediate("read", () => entry.slice(offset, offset + length))),
+    *at(use) {
+      return yield* use(undefined);
+    },
+    exposure: () => undefined,
+  };
 }
 
 /** An entry that is not what was written. */
