@@ -68,10 +68,10 @@ test("the ports import nothing of ours but types", () => {
 
 test("imports go one way", () => {
   // What each folder may know besides itself: the names of those below it.
-  const ground = "bytes|effect|errors|platform/(globals|platform)";
+  const ground = "bytes|effect|errors|urls|platform/(globals|platform)";
   const protocol = "artifacts|context|counters|events|lookup|obtain|publish|share";
   const layers: Record<string, string> = {
-    "(bytes|effect|errors)": "bytes|errors|platform/(globals|platform)",
+    "(bytes|effect|errors|urls)": "bytes|errors|platform/(globals|platform)",
     "platform/.*": "bytes|effect|errors",
     "engine/.*": ground,
     "ffi/.*": "platform/(detect|node_.*)",
@@ -91,7 +91,7 @@ test("imports go one way", () => {
     "wasmtime/.*": `${ground}|engine/.*|ffi/.*|platform/(detect|file_url|node_.*|threads)|background/.*`,
     "register/.*":
       `${ground}|engine/.*|memory/.*|v8/engine|wasmtime/(module|facade/facade)|${protocol}|options|calls/streaming|platform/(detect|environment|threads)`,
-    "cli/.*": `${ground}|cache|calls/streaming|options|disk/(inventory|prune)|engine/.*|platform/(detect|environment)`,
+    "cli/.*": `${ground}|cache|options|disk/(inventory|prune)|engine/.*|platform/(detect|environment)`,
     "steps/.*": "effect|platform/globals|engine/prepared",
     "(cache|get)": ".*",
   };

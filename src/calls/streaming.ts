@@ -8,6 +8,7 @@ import { keepsCode } from "../engine/calls.ts";
 import { native } from "../engine/runtime.ts";
 import { lookup, type Received } from "../lookup.ts";
 import type { Bytes, Hasher, Platform } from "../platform/platform.ts";
+import { hasUser, shown } from "../urls.ts";
 
 /**
  * Looks up the code of a response.
@@ -34,22 +35,6 @@ export async function resolveStreaming<M>(
 /** Whether a URL may be remembered: a `data:` URL is as long as the code, and a user part is a secret. */
 export function isName(url: string): boolean {
   return URL.canParse(url) && !url.startsWith("data:") && !hasUser(url);
-}
-
-/** Whether a URL has a user name or a password. */
-export function hasUser(url: string): boolean {
-  const { username, password } = new URL(url);
-  return username !== "" || password !== "";
-}
-
-/**
- * A URL for messages: without user, query and fragment, which may be secrets, and without the content of `data:` URLs.
- */
-export function shown(url: string): string {
-  if (!URL.canParse(url)) return "what is no URL";
-  const { host, pathname, protocol, search } = new URL(url);
-  const isPath = /^[^:]*:\/\//.test(url);
-  return isPath ? `${protocol}//${host}${pathname}${search && "?…"}` : `${protocol}…`;
 }
 
 /**

@@ -1,6 +1,6 @@
 // The command that makes entries.
 
-import { shown as shownUrl } from "../calls/streaming.ts";
+import { shown as shownUrl } from "../urls.ts";
 import { allAtOnce } from "../effect.ts";
 import { type Call, print } from "./call.ts";
 import { bar, lasting, table } from "./screen.ts";

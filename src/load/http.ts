@@ -7,10 +7,11 @@ import { runAsync } from "../effect.ts";
 import { CacheError } from "../errors.ts";
 import { type Known, lookup } from "../lookup.ts";
 import type { Bytes } from "../platform/platform.ts";
-import { checkResponse, hasUser, isOfWasmType, receive, shown } from "../calls/streaming.ts";
+import { checkResponse, isOfWasmType, receive } from "../calls/streaming.ts";
 import { checkPins, type Pin, pinOf, sha256Of } from "./integrity.ts";
 import { isBetterThan, isFresh, policyOf, REQUEST, revalidated, revalidationHeaders } from "./policy.ts";
 import { isPublic, type Kept, type Note } from "./kept.ts";
+import { hasUser, shown, splitUser, type WithoutUser } from "../urls.ts";
 
 /** fetch's `RequestCache`. */
 export type Mode = "default" | "no-store" | "reload" | "no-cache" | "force-cache" | "only-if-cached";
@@ -192,21 +193,14 @@ export function unkept<M>(context: Context<M>): Context<M> {
  *
  * @throws {TypeError} When `fetch` accepts none, as on Node.
  */
-function withoutUser(url: string): { href: string; authorization?: { authorization: string } } {
+function withoutUser(url: string): WithoutUser {
   if (!hasUser(url)) return { href: url };
-  const target = new URL(url);
-  // One byte for each escape, whatever it stands for.
-  const bytes = `${target.username}:${target.password}`.replace(
-    /%([0-9a-f]{2})/gi,
-    (_, digits) => String.fromCharCode(parseInt(digits, 16)),
-  );
   try {
     new Request(url);
   } catch {
     throw new TypeError(`Cannot load ${shown(url)}: this runtime's fetch takes no user or password in a URL`);
   }
-  target.username = target.password = "";
-  return { href: target.href, authorization: { authorization: `Basic ${btoa(bytes)}` } };
+  return splitUser(url);
 }
 
 /** {@linkcode checkResponse}; cancels the body of a response that fails it. */

@@ -10,7 +10,7 @@ import type { Received } from "../lookup.ts";
 import { fromUtf8, toUtf8 } from "../platform/globals.ts";
 import { write, type Writing } from "../publish.ts";
 import type { Bytes } from "../platform/platform.ts";
-import { hasUser } from "../calls/streaming.ts";
+import { hasUser } from "../urls.ts";
 import { isPolicy, type StoredPolicy } from "./policy.ts";
 
 /** What is known of a URL or of a pinned digest. */
