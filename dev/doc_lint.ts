@@ -1,9 +1,9 @@
 // Lints the docs of every file that is published, not only of what is exported.
 
 import { walk } from "@std/fs";
-import { ROOT, run } from "./tools.ts";
+import { findEntries, ROOT, run } from "./tools.ts";
 
-const files = ["mod.ts", "binaryen.ts", "cli.ts", "register.ts", "unpack.ts", "v8.ts", "wasmtime.ts", "wat.ts"];
+const files = await findEntries();
 for await (const { path } of walk(`${ROOT}/src`, { exts: [".ts"], includeDirs: false })) files.push(path);
 
 // `deno doc` knows no links: an import map says where the stand-ins are that the config at hand resolves to.

@@ -1,13 +1,13 @@
 // All that CI checks: format, lint, types, docs, a publish as it would be, then the tests by the README's own command.
 
-import { chooseConfig, installTestPackages, run } from "./tools.ts";
+import { chooseConfig, findEntries, installTestPackages, run } from "./tools.ts";
 
 const before = await changes();
 const config = await chooseConfig();
 await installTestPackages();
 const deno = Deno.execPath();
 const configured = ["--config", config, "--no-lock"];
-const entries = ["mod.ts", "binaryen.ts", "cli.ts", "register.ts", "unpack.ts", "v8.ts", "wasmtime.ts", "wat.ts"];
+const entries = await findEntries();
 const checks: Record<string, string[]> = {
   "format": ["fmt", "--check", "--config", config],
   "lint": ["lint", "--config", config],

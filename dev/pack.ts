@@ -7,7 +7,15 @@ import { chooseConfig, packForNode, ROOT, run } from "./tools.ts";
 const FOLDER = `${ROOT}/.cache/npm`;
 
 /** What is in the one file that all entries but `register` share, and what else is loaded from it when it is needed. */
-const ENTRIES = { mod: "mod", binaryen: "binaryen", unpack: "unpack", v8: "v8", wat: "wat" };
+const ENTRIES = {
+  mod: "mod",
+  binaryen: "binaryen",
+  "remote-http": "remote/http",
+  "remote-unstorage": "remote/unstorage",
+  unpack: "unpack",
+  v8: "v8",
+  wat: "wat",
+};
 const PARTS = {
   backend: "src/register/backend",
   loader: "src/load/loader",
@@ -157,7 +165,7 @@ async function described(about: { exports: Record<string, object> }): Promise<ob
   const libraries = ["binaryen", "wabt"];
   const exports = Object.entries(about.exports).map(([entry]) => {
     const name = entry === "." ? "mod" : entry.slice(2);
-    return [entry, { types: `./${name}.d.ts`, default: `./lib/${name}.js` }];
+    return [entry, { types: `./${name}.d.ts`, default: `./lib/${name.replace("/", "-")}.js` }];
   });
   return {
     ...about,

@@ -56,6 +56,12 @@ export async function chooseConfig(): Promise<string> {
   return success ? "deno.json" : "deno.offline.json";
 }
 
+/** The files that the package exports. */
+export async function findEntries(): Promise<string[]> {
+  const { exports } = JSON.parse(await Deno.readTextFile(`${ROOT}/deno.json`)) as { exports: Record<string, string> };
+  return Object.values(exports).map((path) => path.slice(2));
+}
+
 /** Installs what Bun and Node need to run this tree. */
 export async function installPackages(): Promise<void> {
   await installOnce(ROOT);

@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
 
 /** What is answered. */
 export interface Answer {
@@ -16,8 +17,11 @@ export interface Answer {
 
 /** What was asked. */
 export interface Asked {
+  readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
+  /** What was sent. */
+  readonly body: Uint8Array<ArrayBuffer>;
 }
 
 /** Runs a body with a server; gives it the server's URL and what was asked so far. */
@@ -26,8 +30,9 @@ export async function withServer<T>(
   body: (server: { url: string; asked: Asked[]; stop(): Promise<void> }) => Promise<T>,
 ): Promise<T> {
   const asked: Asked[] = [];
-  const server = createServer((request, response) => {
-    const one = { path: request.url!, headers: request.headers };
+  const server = createServer(async (request, response) => {
+    const sent = new Uint8Array(await buffer(request));
+    const one = { method: request.method!, path: request.url!, headers: request.headers, body: sent };
     asked.push(one);
     const { status = 200, headers = {}, body = new Uint8Array(), breaksAt, delayMs = 0 } = answer(one);
     setTimeout(() => {

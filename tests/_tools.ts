@@ -14,6 +14,11 @@ import { decodeHeader, endBytes, HEADER_BYTES, MAC_BYTES } from "../src/disk/ent
 /** Folder of this tree. */
 export const ROOT: string = fileURLToPath(new URL("..", import.meta.url)).replace(/[\\/]$/, "");
 
+/** The files that the package exports. */
+export const ENTRIES: readonly string[] = Object.values<string>(
+  JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8")).exports,
+).map((path) => path.slice(2));
+
 /** The smallest module: magic and version. */
 export const EMPTY_MODULE: Uint8Array<ArrayBuffer> = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 

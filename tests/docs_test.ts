@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { ROOT } from "./_tools.ts";
+import { ENTRIES, ROOT } from "./_tools.ts";
 
 /** A TypeScript example, and where it stands. */
 interface Example {
@@ -25,21 +25,7 @@ function examplesIn(path: string): Example[] {
 const sources = (readdirSync(join(ROOT, "src"), { recursive: true }) as string[])
   .map((path) => `src/${path.replaceAll("\\", "/")}`).filter((path) => path.endsWith(".ts"));
 const pages = readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`);
-const examples = [
-  "README.md",
-  ...pages,
-  "mod.ts",
-  "binaryen.ts",
-  "register.ts",
-  "unpack.ts",
-  "v8.ts",
-  "wasmtime.ts",
-  "wat.ts",
-  "cli.ts",
-  ...sources,
-].flatMap(
-  examplesIn,
-);
+const examples = ["README.md", ...pages, ...ENTRIES, ...sources].flatMap(examplesIn);
 
 /** What the `console.log` lines with a comment say they print. */
 function promised(source: string): string[] {
