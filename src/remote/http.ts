@@ -1,6 +1,6 @@
 // A remote tier on any server that stores files by GET and PUT.
 
-import { join } from "../bytes.ts";
+import { join, textOf } from "../bytes.ts";
 import type { Bytes } from "../platform/platform.ts";
 import { shown, splitUser } from "../urls.ts";
 import type { RemoteOptions, RemoteTier } from "./tier.ts";
@@ -86,9 +86,8 @@ async function answerTo(
   try {
     response = await answer;
   } catch (cause) {
-    // The runtimes' own errors repeat the URL.
     if (signal.aborted) throw cause;
-    throw new Error(`${method} ${shown(url.href)}: no answer${codeOf(cause)}`);
+    throw new Error(`${method} ${shown(url.href)}: no answer: ${whyOf(cause)}`);
   }
   const { ok, status } = response;
   if (ok && (method !== "GET" || status === 200)) return response;
@@ -97,10 +96,11 @@ async function answerTo(
   throw new Error(`${method} ${shown(url.href)}: the server answered ${status}`);
 }
 
-/** Why there was no answer, as far as the runtime has a code for it. */
-function codeOf(error: unknown): string {
-  const { cause, code = (cause as { code?: unknown } | undefined)?.code } = Object(error);
-  return typeof code === "string" ? `, ${code}` : "";
+/** Why there was no answer, in the runtime's words, which may repeat the URL. */
+function whyOf(error: unknown): string {
+  const { cause } = Object(error);
+  const why = cause === undefined ? textOf(error) : `${textOf(error)}: ${textOf(cause)}`;
+  return why.replace(/https?:[^\s"')]+/g, shown);
 }
 
 /** Reads a body, up to a length. */

@@ -1,6 +1,6 @@
 // Real servers on loopback, for the tests that need them: each is a process of its own, gone when its test is done.
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,8 +15,8 @@ export interface Server {
   readonly url: string;
   /** Folder of its own. */
   readonly folder: string;
-  /** Its process. */
-  readonly child: ChildProcess;
+  /** Sends its process a signal. */
+  signal(name: NodeJS.Signals): void;
   /** Ends it, whatever it is doing. */
   stop(): Promise<void>;
 }
@@ -53,20 +53,28 @@ async function start(
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => said = `${said}${chunk}`.slice(-2000));
   }
-  const ended = new Promise<void>((resolve) => child.on("close", () => resolve()));
+  let isEnded = false;
+  const ended = new Promise<void>((resolve) =>
+    child.on("close", () => {
+      isEnded = true;
+      resolve();
+    })
+  );
+  // Deno's `child.kill` works once.
+  const signal = (name: NodeJS.Signals) => void (isEnded || process.kill(child.pid!, name));
   const stop = async () => {
-    child.kill("SIGKILL");
+    signal("SIGKILL");
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };
   for (let triesLeft = 300; !(await listens(port)); triesLeft--) {
-    if (triesLeft === 0 || child.exitCode !== null) {
+    if (triesLeft === 0 || isEnded) {
       await stop();
       throw new Error(`Cannot start ${program}: ${said}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return { url: `${scheme}://127.0.0.1:${port}`, folder, child, stop };
+  return { url: `${scheme}://127.0.0.1:${port}`, folder, signal, stop };
 }
 
 function freePort(): Promise<number> {
@@ -93,7 +101,7 @@ export function startRedis(...more: string[]): Promise<Server> {
   });
 }
 
-/** Starts nginx, which takes files by WebDAV; with a certificate for another name if wanted. */
+/** Starts nginx, which takes files by WebDAV; with a certificate if wanted. */
 export function startNginx({ isSecure = false } = {}): Promise<Server> {
   return start(isSecure ? "https" : "http", (port, folder) => {
     mkdirSync(join(folder, "files"));
@@ -120,11 +128,21 @@ http {
   });
 }
 
-/** Makes a certificate for another name than the server has. */
+/** Makes a certificate for the name of this machine, not for its address, and the authority that it is from. */
 function certify(folder: string): void {
-  const name = ["-subj", "/CN=elsewhere.example", "-addext", "subjectAltName=DNS:elsewhere.example"];
-  const files = ["-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")];
-  spawnSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", ...name, ...files]);
+  writeFileSync(join(folder, "leaf.ext"), "basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost\n");
+  const key = (name: string) => ["-newkey", "rsa:2048", "-nodes", "-keyout", `${name}.pem`, "-subj", `/CN=${name}`];
+  for (
+    const command of [
+      ["req", "-x509", ...key("authority"), "-out", "ca.pem", "-days", "2"],
+      ["req", ...key("key"), "-out", "request.pem"],
+      ["x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "authority.pem", "-CAcreateserial"]
+        .concat("-out", "cert.pem", "-days", "2", "-extfile", "leaf.ext"),
+    ]
+  ) {
+    const { status, stderr } = spawnSync("openssl", command, { cwd: folder });
+    if (status !== 0) throw new Error(`openssl ${command[0]}: ${stderr}`);
+  }
 }
 
 /** How many calls the S3 server takes before it checks signatures: those that make a user, its rights and its key. */
