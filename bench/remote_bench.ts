@@ -1,6 +1,6 @@
 // What does a remote tier give and cost? Remote hits against compiles, fleets of machines (processes with a directory
 // each) on one Redis server, and lookups beside a remote that is dead. Needs redis-server. BENCH_MACHINES says how large the
-// largest fleet is; WASM_CACHE_WASMTIME names Wasmtime's library.
+// fleets are: 8,32. WASM_CACHE_WASMTIME names Wasmtime's library.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -14,9 +14,12 @@ import { missing, startRedis } from "../tests/remote/_servers.ts";
 import { redisTier } from "./_redis.ts";
 import { modules, printTable, ROOT, runtime, timeOf } from "./_tools.ts";
 
-const MODULES = ["@sqlite.org/sqlite-wasm/sqlite-wasm/jswasm/sqlite3.wasm", "@jsquash/oxipng/codec/pkg/squoosh_oxipng_bg.wasm"]
+const MODULES = [
+  "@sqlite.org/sqlite-wasm/sqlite-wasm/jswasm/sqlite3.wasm",
+  "@jsquash/oxipng/codec/pkg/squoosh_oxipng_bg.wasm",
+]
   .map((path) => join(ROOT, "node_modules", path));
-const sizes = [8, 32, Number(process.env.BENCH_MACHINES ?? 100)];
+const sizes = (process.env.BENCH_MACHINES ?? "8").split(",").map(Number);
 const folder = mkdtempSync(join(tmpdir(), "wasm-module-cache-bench-"));
 
 const middle = (times: number[]) => times.sort((a, b) => a - b)[times.length >> 1]!;
@@ -38,10 +41,12 @@ async function hitAgainstCompile<M>(engine: Engine<M>, code: Uint8Array<ArrayBuf
   for (let round = 0; round < 11; round++) {
     const directory = join(folder, `hit-${engine.id.length}-${round}`);
     const cache = new ModuleCache({ ...options, remote, directory, remoteTimeoutMs: 10_000 });
-    hits.push(await timeOf(async () => {
-      const { from } = await cache.resolve(code);
-      if (from !== "remote") throw new Error(`it came from ${from}`);
-    }));
+    hits.push(
+      await timeOf(async () => {
+        const { from } = await cache.resolve(code);
+        if (from !== "remote") throw new Error(`it came from ${from}`);
+      }),
+    );
     bytes = cache.stats().remoteBytesRead;
     rmSync(directory, { recursive: true });
   }
@@ -88,7 +93,7 @@ async function fleet(kind: string, size: number, url: string): Promise<(string |
   const start = performance.now();
   const names = Array.from({ length: size }, (_, at) => `${kind}-${size}-${at}`.replaceAll(" ", "_"));
   const found = [];
-  if (kind === "one after another") for (const name of names) found.push(await machine(url, name));
+  if (kind === "one after another") { for (const name of names) found.push(await machine(url, name)); }
   else found.push(...await Promise.all(names.map((name) => machine(url, name))));
   const wallMs = performance.now() - start;
   const all = found.flat();
@@ -99,7 +104,12 @@ async function fleet(kind: string, size: number, url: string): Promise<(string |
 
 async function fleets(): Promise<void> {
   const rows = [];
-  for (const [kind, size] of [["one after another", 8], ...sizes.flatMap((size) => [["at once, nothing there", size], ["at once, warmed", size]])] as [string, number][]) {
+  for (
+    const [kind, size] of [
+      ["one after another", 8],
+      ...sizes.flatMap((size) => [["at once, nothing there", size], ["at once, warmed", size]]),
+    ] as [string, number][]
+  ) {
     const server = await startRedis();
     try {
       if (kind.endsWith("warmed")) await machine(server.url, `warming-${size}`);
