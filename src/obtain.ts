@@ -90,15 +90,21 @@ function* obtainByArtifact<M>(work: DiskWork<M>): Operation<Obtained<M>> {
  */
 function* elsewhere<M>(work: Work<M>, miss: Miss, storage?: Storage): Operation<Obtained<M>> {
   const { address, context } = work;
-  const asked = yield* ask(work, storage);
-  if (typeof asked === "object") {
-    const { copy, ...obtained } = asked;
+  const copy = yield* ask(work);
+  const isCopy = typeof copy === "object";
+  if (isCopy) {
+    const { compileMs, name, payload } = copy;
+    // Before the engine gets the memory, for it may do with it what it likes.
     if (storage) yield* publish({ address, context, storage, ...copy, unable: yield* storage.directory.prepare() });
-    return obtained;
+    const place = storage && placeOf(work, compileMs);
+    const step = deserializing(context.engine, payload, work.code, place);
+    const obtained = yield* deserialized(work, step, "remote", name);
+    if ("module" in obtained) return { ...obtained, compileMs };
   }
   const obtained = yield* compiled(work, miss);
-  const mayOffer = asked !== "failed" && miss.unwritten !== "async";
-  const unwritten = yield* keep(work, obtained.module, { storage, mayOffer, isAbsent: asked === "absent" });
+  const mayOffer = copy !== "failed" && miss.unwritten !== "async";
+  const isAbsent = isCopy || copy === "absent";
+  const unwritten = yield* keep(work, obtained.module, { storage, mayOffer, isAbsent });
   return storage ? { ...obtained, unwritten } : obtained;
 }
 

@@ -1,79 +1,63 @@
 // Shares entries with other machines: asks the remote for what the directory does not have, and puts what was made here.
 
-import { deserialized, type Obtained, placeOf, type Work } from "./artifacts.ts";
+import type { Work } from "./artifacts.ts";
 import { copyOf, join } from "./bytes.ts";
 import type { Storage } from "./context.ts";
 import { EntryChecks, inMemory } from "./disk/entry_checks.ts";
 import { type Operation, perform, runAsync } from "./effect.ts";
-import { deserializing } from "./engine/calls.ts";
 import { CacheError } from "./errors.ts";
 import type { Bytes } from "./platform/platform.ts";
 import type { Answer, Remote } from "./remote/remote.ts";
 
 /** The two parts of an entry. */
-export interface Copy {
+export interface Parts {
   /** What the engine reads. */
   readonly payload: Bytes;
   /** What follows it. */
   readonly end: Bytes;
 }
 
-/** A module that the remote had. */
-export interface Shared<M> extends Obtained<M> {
-  /** Its entry, for the directory. */
-  readonly copy: Copy;
+/** An entry from the remote, in memory that nobody else has. */
+export interface Copy extends Parts {
+  /** What its compile took, ms. */
+  readonly compileMs: number;
+  /** Where it came from, for people. */
+  readonly name: string;
 }
 
 /**
- * Asks the remote for a module.
+ * Asks the remote for an entry, and checks it as those in the directory are.
  *
- * @param storage The directory, if its entry will be written there.
- * @returns The module; or as the remote answered, `"absent"` also for an entry that cannot be used.
+ * @returns The entry; or as the remote answered, `"absent"` also for an entry that is not what was put.
  */
 export function* ask<M>(
-  work: Work<M>,
-  storage: Storage | undefined,
-): Operation<Shared<M> | Exclude<Answer, Uint8Array>> {
-  const { address, code, context: { engine, remote } } = work;
+  { address, context: { remote, sealing } }: Work<M>,
+): Operation<Copy | Exclude<Answer, Uint8Array>> {
   if (!remote) return "failed";
+  const { maxBytes } = remote;
   const answer = yield* perform(remote.get(address.key));
   if (typeof answer === "string") return answer;
   const name = `${address.key} of the remote`;
   let compileMs = 0;
-  let copy;
+  const onRead = (header: { compileMs: number }) => compileMs = header.compileMs;
   try {
-    copy = yield* checked(work, remote, name, answer, (header) => compileMs = header.compileMs);
+    if (answer.length > maxBytes) {
+      throw new CacheError("CORRUPT", `Cannot use entry ${name}: it is larger than maxRemoteEntryBytes`);
+    }
+    // The store may share its memory with others.
+    const entry = copyOf(answer);
+    const checks = new EntryChecks({ ...sealing, maxBytes });
+    const payload = yield* checks.payload(name, inMemory(entry), address, { onRead });
+    return { payload, end: entry.subarray(payload.length), compileMs, name };
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     remote.refuse(error);
     return "absent";
   }
-  // The engine gets memory of its own: what it makes of it must not get into the directory.
-  const step = deserializing(engine, copy.payload.slice(), code, storage && placeOf(work, compileMs));
-  const obtained = yield* deserialized(work, step, "remote", name);
-  return "module" in obtained ? { ...obtained, compileMs, copy } : "absent";
-}
-
-/** Checks an entry as those in the directory are. */
-function* checked<M>(
-  { address, context: { sealing } }: Work<M>,
-  { maxBytes }: Remote,
-  name: string,
-  answer: Uint8Array,
-  onRead: (header: { compileMs: number }) => void,
-): Operation<Copy> {
-  const { length } = answer;
-  if (length > maxBytes) {
-    throw new CacheError("CORRUPT", `Cannot use entry ${name}: it is larger than maxRemoteEntryBytes`);
-  }
-  // The store may share its memory with others.
-  const entry = copyOf(answer);
-  const payload = yield* new EntryChecks({ ...sealing, maxBytes }).payload(name, inMemory(entry), address, { onRead });
-  return { payload, end: entry.slice(payload.length) };
 }
 
 /** Has an entry put behind the caller. */
-export function offer(remote: Remote, key: string, { payload, end }: Copy, isAbsent: boolean): void {
+export function offer(remote: Remote, key: string, { payload, end }: Parts, isAbsent: boolean): void {
   const size = payload.length + end.length;
   if (size > remote.maxBytes) return;
   schedule(remote, key, size, isAbsent, () => Promise.resolve(join(payload, end)));

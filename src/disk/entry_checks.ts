@@ -176,7 +176,7 @@ export function inMemory(entry: Bytes): OpenFile {
     size: entry.length,
     modifiedMs: 0,
     changedMs: 0,
-    read: (offset, length) => perform(immediate("read", () => entry.slice(offset, offset + length))),
+    read: (offset, length) => perform(immediate("read", () => entry.subarray(offset, offset + length))),
     *at(use) {
       return yield* use(undefined);
     },

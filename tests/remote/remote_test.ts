@@ -2,9 +2,10 @@
 
 import { assert, assertEquals, assertMatch, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { type CacheWarning, ModuleCache, type RemoteTier } from "@wasm/module-cache";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { openContext } from "../../src/context.ts";
 import { runAsync } from "../../src/effect.ts";
 import { lookup } from "../../src/lookup.ts";
@@ -271,6 +272,23 @@ test("a remote that hangs is aborted after the limit, and its signal says why", 
   assertEquals(warnings.length, 1);
   assertMatch(String(warnings), /no answer within 20 ms/);
 });
+
+test("who aborts a load does not wait for the remote", () =>
+  inDirectory(async (directory) => {
+    const file = join(directory, "code.txt");
+    writeFileSync(file, code);
+    const abort = new AbortController();
+    const remote: RemoteTier = {
+      get: () => {
+        abort.abort(new Error("enough"));
+        return new Promise(() => {});
+      },
+      put: () => Promise.resolve(),
+    };
+    const { cache } = machine(remote, { remoteTimeoutMs: 1000 });
+    const { message } = await assertRejects(() => cache.load(pathToFileURL(file), { signal: abort.signal }));
+    assertStrictEquals(message, "enough");
+  }));
 
 test("no more than 16 calls run at once", async () => {
   let [running, most] = [0, 0];
