@@ -2,7 +2,7 @@
  * A remote tier for a module cache, on any storage of [unstorage](https://unstorage.unjs.io): Redis, S3, Azure,
  * Cloudflare KV and R2, Deno KV, MongoDB and others. This module does not load unstorage; you do.
  *
- * @example A cache with a storage behind its directory
+ * @example A cache with a storage behind it
  * ```ts
  * import { createStorage } from "unstorage";
  * import { hostEngine, ModuleCache, prepared } from "@wasm/module-cache";
