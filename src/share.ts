@@ -1,7 +1,7 @@
 // Shares entries with other machines: asks the remote for what the directory does not have, and puts what was made here.
 
 import type { Work } from "./artifacts.ts";
-import { copyOf, join } from "./bytes.ts";
+import { join } from "./bytes.ts";
 import type { Storage } from "./context.ts";
 import { EntryChecks, inMemory } from "./disk/entry_checks.ts";
 import { type Operation, perform, runAsync } from "./effect.ts";
@@ -32,23 +32,17 @@ export interface Copy extends Parts {
  */
 export function* ask<M>(
   { address, context: { remote, sealing } }: Work<M>,
-): Operation<Copy | Exclude<Answer, Uint8Array>> {
+): Operation<Copy | Exclude<Answer, Bytes>> {
   if (!remote) return "failed";
-  const { maxBytes } = remote;
   const answer = yield* perform(remote.get(address.key));
   if (typeof answer === "string") return answer;
   const name = `${address.key} of the remote`;
   let compileMs = 0;
   const onRead = (header: { compileMs: number }) => compileMs = header.compileMs;
   try {
-    if (answer.length > maxBytes) {
-      throw new CacheError("CORRUPT", `Cannot use entry ${name}: it is larger than maxRemoteEntryBytes`);
-    }
-    // The store may share its memory with others.
-    const entry = copyOf(answer);
-    const checks = new EntryChecks({ ...sealing, maxBytes });
-    const payload = yield* checks.payload(name, inMemory(entry), address, { onRead });
-    return { payload, end: entry.subarray(payload.length), compileMs, name };
+    const checks = new EntryChecks({ ...sealing, maxBytes: remote.maxBytes });
+    const payload = yield* checks.payload(name, inMemory(answer), address, { onRead });
+    return { payload, end: answer.subarray(payload.length), compileMs, name };
   } catch (error) {
     if (!(error instanceof CacheError)) throw error;
     remote.refuse(error);

@@ -82,7 +82,8 @@ async function deno(command: string, ...args: string[]): Promise<Ended> {
 async function publish(): Promise<void> {
   const copy = `${folder}/copy`;
   const { publish: { include } } = JSON.parse(readFileSync(`${ROOT}/deno.json`, "utf8"));
-  for (const path of ["src", ...include.filter((path: string) => !path.includes("*"))]) {
+  // Of a pattern, the folder that it begins with.
+  for (const path of include.map((path: string) => path.replace(/\/\*.*/, ""))) {
     cpSync(`${ROOT}/${path}`, `${copy}/${path}`, { recursive: true });
   }
   const quick = ["--no-check", "--no-provenance", "--allow-dirty"];
@@ -131,6 +132,8 @@ const everyEntry = (from: string) => `
   import { get, hostEngine, ModuleCache, prepared } from "${from}";
   import { binaryenOptimizer } from "${from}/binaryen";
   import { bestEngine, v8Engine } from "${from}/v8";
+  import { httpRemote } from "${from}/remote/http";
+  import { storageRemote } from "${from}/remote/unstorage";
   import { wat } from "${from}/wat";
   const code = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
   const directory = "${folder.replaceAll("\\", "/")}/" + crypto.randomUUID();
@@ -141,6 +144,19 @@ const everyEntry = (from: string) => `
   cache.clearMemory();
   await cache.flush();
   from.push(cache.resolveSync(text).from);
+  const values = new Map();
+  const remote = storageRemote({
+    getItemRaw: async (key) => values.get(key),
+    setItemRaw: async (key, value) => void values.set(key, value),
+    hasItem: async (key) => values.has(key),
+    removeItem: async (key) => void values.delete(key),
+  });
+  for (const _ of [1, 2]) {
+    const sharing = new ModuleCache({ engine, remote, strict: true });
+    from.push((await sharing.resolve(text)).from);
+    await sharing.flush();
+  }
+  from.push(Object.keys(httpRemote("http://127.0.0.1:9")).length);
   const optimized = await binaryenOptimizer({ optimizeLevel: 0 }).prepare(code);
   const modules = [await get(bestEngine(), code, directory), new WebAssembly.Module(optimized)];
   const isSaid = v8Engine.available().available === !v8Engine.available().reason;
@@ -189,7 +205,7 @@ test("every entry works from JSR", options, async () => {
     "--no-lock",
     written("jsr.ts", everyEntry("jsr:@wasm/module-cache")),
   );
-  assertStrictEquals(stdout.trim(), "compiled,disk true true");
+  assertStrictEquals(stdout.trim(), "compiled,disk,compiled,remote,4 true true");
   assert(!stderr.includes("Cannot start"), stderr);
 });
 
@@ -215,7 +231,11 @@ test("every entry works from node_modules", missing(others.length > 0), async ()
     const path = written(`${form}/every.mjs`, everyEntry("@wasm/module-cache"));
     const env = { DENO_NO_PACKAGE_JSON: "" };
     const { code, stdout, stderr } = await runScript(command, path, [], env, `${folder}/${form}`);
-    assertEquals([code, stdout.trim()], [0, "compiled,disk true true"], `${form}, ${name}: ${stderr}`);
+    assertEquals(
+      [code, stdout.trim()],
+      [0, "compiled,disk,compiled,remote,4 true true"],
+      `${form}, ${name}: ${stderr}`,
+    );
     assert(!stderr.includes("Cannot start"), stderr);
   }
 });

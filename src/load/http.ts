@@ -182,9 +182,9 @@ export class HttpLoad<M> {
   }
 }
 
-/** The same cache, but it writes no entry. */
+/** The same cache, but it writes no entry, and has none put to the remote. */
 export function unkept<M>(context: Context<M>): Context<M> {
-  return { ...context, storage: "it is not to be kept" };
+  return { ...context, storage: "it is not to be kept", remote: undefined };
 }
 
 /**

@@ -1,6 +1,6 @@
 // Calls to the remote tier, bounded in time and number: whatever it does, it is a miss and a warning. Knows no entries.
 
-import { describe, isUint8Array, textOf } from "../bytes.ts";
+import { copyOf, describe, isUint8Array, lengthOf, textOf } from "../bytes.ts";
 import { WriteBehind } from "../disk/write_behind.ts";
 import { type Effect, limiter } from "../effect.ts";
 import { CacheError } from "../errors.ts";
@@ -52,12 +52,12 @@ export interface RemoteParts {
 /**
  * What the remote answered:
  *
- * - An entry, not checked yet.
+ * - An entry, not checked yet: a copy, for the store may share its memory with others.
  * - `"absent"`: it has none.
  * - `"failed"`: nothing, or it was left alone.
  * - `"unasked"`: synchronous runs do not ask.
  */
-export type Answer = Uint8Array | "absent" | "failed" | "unasked";
+export type Answer = Bytes | "absent" | "failed" | "unasked";
 
 type Act = "get" | "put" | "has" | "delete";
 
@@ -103,8 +103,11 @@ export class Remote {
       const got = await this.#call("get", async (options) => {
         const entry: unknown = await tier.get(key, { ...options, maxBytes });
         if (entry === undefined || entry === null) return "absent";
-        if (isUint8Array(entry)) return entry;
-        throw new TypeError(`it must be a Uint8Array or undefined, not ${describe(entry)}`);
+        if (!isUint8Array(entry)) {
+          throw new TypeError(`it must be a Uint8Array or undefined, not ${describe(entry)}`);
+        }
+        if (lengthOf(entry) <= maxBytes) return copyOf(entry);
+        throw new RangeError(`it has ${lengthOf(entry)} bytes, more than maxRemoteEntryBytes`);
       });
       if (got === "absent") counters.remoteMisses++;
       else if (got) counters.remoteBytesRead += got.length;
