@@ -27,8 +27,8 @@ export function once(onWarning: (warning: CacheWarning) => unknown): (fault: Cac
 function kindOfFault({ code, cause, message, path }: CacheError): string {
   if (code === "CORRUPT" || code === "UNTRUSTED") return path ?? "";
   if (code === "IO" && cause !== undefined) return systemCode(cause);
-  // Each call to a store that is gone fails in another way.
-  if (code === "REMOTE") return cause instanceof CacheError ? message : "";
+  // Each call to a store that is gone fails in another way; an entry that is damaged has a name.
+  if (code === "REMOTE") return cause instanceof CacheError ? cause.path ?? message : "";
   return cause !== undefined ? textOf(cause) : (code === "IO" ? message : "");
 }
 

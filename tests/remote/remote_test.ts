@@ -163,8 +163,14 @@ test("a damaged entry is reported once, another as well", async () => {
   const { cache } = machine(store);
   await cache.resolve(bytes("other"));
   await cache.flush();
-  for (const [key, entry] of store.entries) store.entries.set(key, entry.slice(1));
-  const keeping: RemoteTier = { get: (key) => store.get(key), put: () => Promise.resolve() };
+  let gets = 0;
+  // Each time in another way.
+  const damaged = (entry?: Uint8Array) =>
+    entry?.map((byte, at) => at === gets * 20 ? byte ^ 1 : byte).slice(++gets % 2);
+  const keeping: RemoteTier = {
+    get: async (key) => damaged(await store.get(key)),
+    put: () => Promise.resolve(),
+  };
   const { cache: second, warnings } = machine(keeping, { maxEntries: 0 });
   for (let round = 0; round < 3; round++) {
     await second.resolve(code);
