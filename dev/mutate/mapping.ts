@@ -5,8 +5,10 @@ import { run } from "../tools.ts";
 
 /** Tests elsewhere that concern a file, by how its path begins. */
 const ELSEWHERE: Record<string, string[]> = {
+  "src/artifacts": ["obtain", "cache", "remote/remote"],
   "src/calls/": ["cache", "load/loader", "register/register"],
   "src/context": ["options", "cache", "security"],
+  "src/counters": ["stats", "cache"],
   "src/disk/": ["secret", "cache", "security", "faults/lost_disk", "faults/failed_call"],
   "src/effect": ["cache"],
   "src/engine/": ["cache", "steps/wat"],
@@ -14,10 +16,13 @@ const ELSEWHERE: Record<string, string[]> = {
   "src/load/": [],
   "src/lookup": ["cache", "get"],
   "src/memory/": ["cache"],
-  "src/obtain": ["cache", "secret", "faults/failed_call"],
+  "src/obtain": ["cache", "secret", "remote/remote", "faults/failed_call"],
   "src/publish": ["obtain", "cache", "secret", "faults/failed_call"],
   "src/register/": ["default_directory"],
+  "src/share": ["remote/remote"],
+  "src/urls": ["load/loader", "remote/http"],
   "src/v8/": [],
+  "src/warnings": ["cache", "context", "remote/remote"],
 };
 
 /** Test files that concern a source file, in the order in which they are run. */
