@@ -35,11 +35,13 @@ export async function withServer<T>(
     const one = { method: request.method!, path: request.url!, headers: request.headers, body: sent };
     asked.push(one);
     const { status = 200, headers = {}, body = new Uint8Array(), breaksAt, delayMs = 0 } = answer(one);
-    setTimeout(() => {
+    const timer = setTimeout(() => {
       response.writeHead(status, { "content-length": String(body.length), connection: "close", ...headers });
       if (breaksAt === undefined) response.end(body);
       else response.write(body.subarray(0, breaksAt), () => setTimeout(() => response.destroy(), 20));
     }, delayMs);
+    // Who asked has gone: the process need not wait.
+    response.on("close", () => clearTimeout(timer));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   let isStopped = false;
