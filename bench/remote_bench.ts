@@ -146,7 +146,7 @@ async function lookupUs(remote: RemoteTier | undefined, count: number): Promise<
 async function dead(): Promise<void> {
   const { httpRemote } = await import("@wasm/module-cache/remote/http");
   // Nothing listens there.
-  const remote = httpRemote("http://127.0.0.1:9");
+  const remote = httpRemote("http://127.0.0.1:65529");
   const [without, beside] = [await lookupUs(undefined, 5000), await lookupUs(remote, 5000)];
   const rows = [["without a remote", ...of(without)], ["its remote is dead, breaker open", ...of(beside.slice(3))]];
   printTable("A lookup in memory, µs", ["", "median", "p99"], rows);

@@ -26,7 +26,7 @@ export type CacheErrorCode =
 
 /** Where and why a {@linkcode CacheError} arose. */
 export interface CacheErrorOptions extends ErrorOptions {
-  /** File or directory concerned. */
+  /** File or directory concerned; an entry of the remote. */
   path?: string;
 }
 
@@ -48,7 +48,7 @@ export class CacheError extends Error {
   override readonly name = "CacheError";
   /** Kind of the fault. */
   readonly code: CacheErrorCode;
-  /** File or directory concerned, if any. */
+  /** File, directory or entry of the remote concerned, if any. */
   readonly path?: string;
 
   /**

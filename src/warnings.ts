@@ -3,7 +3,7 @@
 import QuickLRU from "quick-lru";
 import { textOf } from "./bytes.ts";
 import { isPromise } from "./effect.ts";
-import { CacheError, type CacheWarning, systemCode } from "./errors.ts";
+import { type CacheError, type CacheWarning, systemCode } from "./errors.ts";
 
 /**
  * Passes each kind of fault on once, because a full disk fails every write alike. Each damaged entry is a kind of its
@@ -25,10 +25,9 @@ export function once(onWarning: (warning: CacheWarning) => unknown): (fault: Cac
 }
 
 function kindOfFault({ code, cause, message, path }: CacheError): string {
-  if (code === "CORRUPT" || code === "UNTRUSTED") return path ?? "";
+  // Each call to a remote that is gone fails in another way, and has no path.
+  if (code === "CORRUPT" || code === "UNTRUSTED" || code === "REMOTE") return path ?? "";
   if (code === "IO" && cause !== undefined) return systemCode(cause);
-  // Each call to a store that is gone fails in another way; an entry that is damaged has a name.
-  if (code === "REMOTE") return cause instanceof CacheError ? cause.path ?? message : "";
   return cause !== undefined ? textOf(cause) : (code === "IO" ? message : "");
 }
 

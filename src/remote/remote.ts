@@ -154,7 +154,7 @@ export class Remote {
   /** Reports an entry that could not be used. */
   refuse(fault: CacheError): void {
     this.#parts.counters.remoteFailures++;
-    this.#parts.report(new CacheError("REMOTE", fault.message, { cause: fault }));
+    this.#parts.report(new CacheError("REMOTE", fault.message, { cause: fault, path: fault.path }));
   }
 
   /** Calls, within all bounds. Returns `undefined` if that failed or was left out. */

@@ -101,19 +101,34 @@ test("a remote by HTTP tells absent from failed by the status", async () => {
   for (const act of ["has", "put", "delete"] as const) await assertRejects(() => call(500, act));
 });
 
-test("messages of a remote by HTTP contain no secret of its URL", async () => {
-  // Nothing listens on port 9.
-  for (
-    const base of ["http://me:password@127.0.0.1:9/a?token=password", "http://me:password@nowhere.invalid/?password"]
-  ) {
-    const error = await assertRejects(() => httpRemote(base).get(KEY, options));
-    for (let part: unknown = error; part; part = (part as Error).cause) {
-      assertStrictEquals(String(part).includes("password"), false, String(part));
-    }
+test("messages of a remote by HTTP contain no secret of its URL, and say what happened", async () => {
+  const gone = await withServer(() => ({}), ({ url }) => Promise.resolve(url.replace("//", "//me:password@")));
+  // fetch itself refuses port 9.
+  const [blocked, unknown] = [
+    "http://me:password@127.0.0.1:9/?password",
+    "http://me:password@nowhere.invalid/?password",
+  ];
+  for (const base of [blocked, unknown]) await messageOf(() => httpRemote(base).get(KEY, options));
+  const refused = await messageOf(() => httpRemote(`${gone}/a?token=password`).get(KEY, options));
+  assertMatch(refused, /no answer: .*(refused|unable to connect)/i);
+  for (const status of [404, 500]) {
+    await withServer(() => ({ status }), async ({ url }) => {
+      const tier = httpRemote(`${url.replace("//", "//me:password@")}/?password`);
+      const message = await messageOf(() => tier.put(KEY, Uint8Array.of(1), options));
+      assertMatch(message, /PUT http:.*(no such place|answered 500)/);
+    });
   }
-  const error = assertThrows(() => httpRemote("me:password"));
-  assertStrictEquals(String(error).includes("password"), false);
+  await messageOf(() => Promise.reject(assertThrows(() => httpRemote("me:password"))));
 });
+
+/** The message of a call that fails, which must contain no password. */
+async function messageOf(call: () => Promise<unknown>): Promise<string> {
+  const error = await assertRejects(call);
+  for (let part: unknown = error; part; part = (part as Error).cause) {
+    assertStrictEquals(String(part).includes("password"), false, String(part));
+  }
+  return String(error);
+}
 
 test("a remote by HTTP reads no more than it may", async () => {
   const plain = new Uint8Array(1000);
@@ -129,13 +144,20 @@ test("a remote by HTTP reads no more than it may", async () => {
 });
 
 test("a remote by HTTP stops when its signal is aborted", async () => {
-  await withServer(() => ({ delayMs: 20_000 }), async ({ url, asked }) => {
-    const abort = new AbortController();
-    const rejected = assertRejects(() => httpRemote(url).get(KEY, abort));
-    while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    abort.abort(new Error("enough"));
-    assertStrictEquals((await rejected).message, "enough");
-  });
+  for (const act of ["get", "put", "has", "delete"] as const) {
+    await withServer(() => ({ delayMs: 20_000 }), async ({ url, asked }) => {
+      const abort = new AbortController();
+      const tier = httpRemote(url);
+      const call = async () => {
+        if (act === "put") await tier.put(KEY, Uint8Array.of(1), abort);
+        else await tier[act](KEY, abort);
+      };
+      const rejected = assertRejects(call);
+      while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      abort.abort(new Error("enough"));
+      assertStrictEquals((await rejected).message, "enough", act);
+    });
+  }
 });
 
 test("what cannot be a remote by HTTP is refused at once", () => {

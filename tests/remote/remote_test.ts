@@ -10,7 +10,21 @@ import { openContext } from "../../src/context.ts";
 import { runAsync } from "../../src/effect.ts";
 import { lookup } from "../../src/lookup.ts";
 import { detectPlatform } from "../../src/platform/detect.ts";
-import { bytes, EMPTY_MODULE, entriesIn, hitsOnly, inDirectory, onlyEntry, text, TextEngine } from "../_tools.ts";
+import {
+  bytes,
+  EMPTY_MODULE,
+  entriesIn,
+  hitsOnly,
+  inDirectory,
+  onlyEntry,
+  revoked,
+  runScript,
+  runtimes,
+  text,
+  TextEngine,
+  type TextModule,
+  thisRuntime,
+} from "../_tools.ts";
 import { isRemoteFault, machine, MemoryStore } from "./_stores.ts";
 
 const code = bytes("hello");
@@ -275,6 +289,7 @@ test("a failing remote is a miss and one warning, whatever it does", async () =>
       throw new Error("at once");
     },
     () => Promise.reject(undefined),
+    () => Promise.reject(revoked()),
   ];
   for (const fail of failures) {
     const { cache, warnings } = machine({ get: fail, put: fail }, { maxEntries: 0 });
@@ -363,6 +378,8 @@ test("after three failures in a row the remote is left alone for 30 s, then one 
   await look(1);
   await look(1);
   assertStrictEquals(calls, 4);
+  // The 30 s begin with the last of them.
+  nowMs += 60_000;
   await look(1);
   assertStrictEquals(calls, 5, "three in a row");
   nowMs += 29_999;
@@ -398,6 +415,49 @@ test("an engine that stores the code has nothing to share", () =>
     await cache.warm([EMPTY_MODULE]);
     assertEquals(store.calls, []);
   }));
+
+test("messages say what failed, and why", async () => {
+  const fail = () => Promise.reject(new Error("because"));
+  const none = () => Promise.resolve(undefined);
+  const said = async (tier: RemoteTier, use: (cache: ModuleCache<TextModule>) => unknown) => {
+    const { cache, warnings } = machine(tier);
+    await use(cache);
+    await cache.flush();
+    return warnings.map(({ message }) => message);
+  };
+  const because = (act: string) => [`Cannot ${act} the remote: Error: because`];
+  const resolve = (cache: ModuleCache<TextModule>) => cache.resolve(code);
+  assertEquals(await said({ get: fail, put: none }, resolve), because("get entry from"));
+  assertEquals(await said({ get: none, put: fail }, resolve), because("put entry to"));
+  const looking: RemoteTier = { get: none, put: none, has: fail };
+  assertEquals(await said(looking, (cache) => cache.resolveSync(code)), because("look for entry at"));
+  const deleting: RemoteTier = { get: none, put: none, delete: fail };
+  assertEquals(await said(deleting, (cache) => cache.delete(code)), because("delete entry at"));
+});
+
+test("a store is told how much may be read", async () => {
+  const told: unknown[] = [];
+  const remote: RemoteTier = {
+    get: (_key, { maxBytes }) => Promise.resolve(void told.push(maxBytes)),
+    put: () => Promise.resolve(),
+  };
+  await machine(remote, { maxRemoteEntryBytes: 123 }).cache.resolve(code);
+  assertEquals(told, [123]);
+});
+
+test("what is being put does not come back after delete", async () => {
+  const store = new MemoryStore();
+  const { cache } = machine(store);
+  await cache.resolve(code);
+  await cache.delete(code);
+  await cache.flush();
+  assertEquals([store.calls, store.entries.size], [["get", "put", "delete"], 0]);
+});
+
+test("a process ends when its calls have ended, however long they could have taken", { timeout: 60_000 }, async () => {
+  const { code, stderr, stdout } = await runScript(runtimes()[thisRuntime()]!, "tests/remote/_patient.ts");
+  assertEquals([code, stdout.trim()], [0, "compiled"], stderr);
+});
 
 test("delete removes the entry from the remote too, unless the cache is read-only", async () => {
   const store = await filled();
