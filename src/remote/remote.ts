@@ -120,7 +120,7 @@ export class Remote {
   /**
    * Puts an entry.
    *
-   * @param make Makes it; called only when it is going to be sent.
+   * @param make Makes it, no longer than `maxBytes`; called only when it is going to be sent.
    * @param isAbsent Whether the remote is known to have none that can be used.
    */
   put(key: string, isAbsent: boolean, make: () => Promise<Bytes | undefined>): Effect<void> {
@@ -128,12 +128,12 @@ export class Remote {
   }
 
   async #put(key: string, isAbsent: boolean, make: () => Promise<Bytes | undefined>): Promise<void> {
-    const { counters, maxBytes, tier } = this.#parts;
+    const { counters, tier } = this.#parts;
     if (this.#breaker.isOpen) return;
     const isWanted = isAbsent || !tier.has ||
       await this.#call("has", async (options) => !(await tier.has!(key, options)));
     const entry = isWanted ? await make() : undefined;
-    if (!entry || entry.length > maxBytes) return;
+    if (!entry) return;
     // Its length afterwards is whatever the store makes of it.
     const { length } = entry;
     const isPut = await this.#call("put", async (options) => {
