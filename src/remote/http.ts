@@ -51,14 +51,15 @@ export function httpRemote(url: string | URL, { headers, sign }: HttpRemoteOptio
     throw new TypeError("Cannot use remote: sign must be a function");
   }
   const { href, authorization } = splitUser(base.href);
-  const common = new Headers({ ...authorization, ...Object.fromEntries(new Headers(headers)) });
+  const common = new Headers({ ...authorization, ...Object.fromEntries(headersOf(headers)) });
   const call = async (method: string, key: string, { signal }: RemoteOptions, body?: Bytes) => {
     const target = new URL(href);
     target.pathname = `${target.pathname.replace(/\/$/, "")}/${key}`;
     const headers = new Headers(common);
     if (body && !headers.has("content-type")) headers.set("content-type", "application/octet-stream");
     const request = new Request(target, { method, headers, body });
-    return await answerTo(method, target, fetch(sign ? await sign(request) : request, { signal }), signal);
+    const send = async () => await fetch(sign ? await sign(request) : request, { signal });
+    return await answerTo(method, target, send(), signal);
   };
   return {
     get: async (key, { signal, maxBytes = Infinity }) => {
@@ -89,8 +90,10 @@ async function answerTo(
     if (signal.aborted) throw cause;
     throw new Error(`${method} ${shown(url.href)}: no answer: ${whyOf(cause)}`);
   }
-  const { ok, status } = response;
-  if (ok && (method !== "GET" || status === 200)) return response;
+  const { ok, redirected, status } = response;
+  // A redirect may have made a GET of it, which stores nothing.
+  const isDone = ok && (method !== "PUT" || !redirected) && (method !== "GET" || status === 200);
+  if (isDone) return response;
   await response.body?.cancel();
   if (status === 404 || status === 410) return undefined;
   throw new Error(`${method} ${shown(url.href)}: the server answered ${status}`);
@@ -108,13 +111,30 @@ async function bytesOf(response: Response, maxBytes: number): Promise<Bytes> {
   const { body, headers } = response;
   const length = headers.has("content-encoding") ? null : headers.get("content-length");
   if (length !== null && Number(length) <= maxBytes) return new Uint8Array(await response.arrayBuffer());
+  if (length !== null) {
+    await body?.cancel();
+    throw tooLong(maxBytes);
+  }
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body ?? []) {
     size += chunk.length;
     // Leaving the loop cancels the body.
-    if (size > maxBytes) throw new Error(`the entry has more than ${maxBytes} bytes`);
+    if (size > maxBytes) throw tooLong(maxBytes);
     chunks.push(chunk);
   }
   return join(...chunks);
+}
+
+function tooLong(maxBytes: number): Error {
+  return new Error(`the entry has more than ${maxBytes} bytes`);
+}
+
+/** Headers; the runtimes' own errors repeat a value, which may be a token. */
+function headersOf(headers: HeadersInit | undefined): Headers {
+  try {
+    return new Headers(headers);
+  } catch {
+    throw new TypeError("Cannot use remote: its headers are invalid");
+  }
 }

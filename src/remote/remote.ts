@@ -159,7 +159,7 @@ export class Remote {
 
   /** Calls, within all bounds. Returns `undefined` if that failed or was left out. */
   async #call<T>(act: Act, call: (options: RemoteOptions) => Promise<T>): Promise<T | undefined> {
-    const { counters, report, timeoutMs } = this.#parts;
+    const { clock, counters, report, timeoutMs } = this.#parts;
     if (this.#breaker.isOpen) return undefined;
     const abort = new AbortController();
     const late = Promise.withResolvers<never>();
@@ -170,11 +170,14 @@ export class Remote {
     }, Math.min(timeoutMs, MAX_TIMER_MS));
     // Who does not listen to the signal is waited for no longer either, in the queue or out of it.
     const inTime = <U>(step: Promise<U>) => Promise.race([late.promise, step]);
+    const startMs = clock();
+    let waitedMs = Infinity;
     let fault;
     try {
       const { signal } = abort;
       return await inTime(this.#limit(async () => {
         if (signal.aborted || !this.#breaker.enter()) return undefined;
+        waitedMs = clock() - startMs;
         const value = await inTime(call({ signal }));
         this.#breaker.note(true);
         return value;
@@ -185,7 +188,8 @@ export class Remote {
       clearTimer(timer);
     }
     counters.remoteFailures++;
-    this.#breaker.note(false);
+    // What waited for its place for most of the time says nothing of the remote.
+    if (!abort.signal.aborted || waitedMs <= timeoutMs / 2) this.#breaker.note(false);
     report(fault);
   }
 }

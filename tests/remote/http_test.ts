@@ -119,6 +119,11 @@ test("messages of a remote by HTTP contain no secret of its URL, and say what ha
     });
   }
   await messageOf(() => Promise.reject(assertThrows(() => httpRemote("me:password"))));
+  const sign = ({ url }: Request) => Promise.reject(new Error(`cannot sign ${url}`));
+  const unsigned = await messageOf(() => httpRemote("http://127.0.0.1/?password", { sign }).get(KEY, options));
+  assertMatch(unsigned, /cannot sign http:/);
+  const headers = { authorization: "Bearer password\nX" };
+  await messageOf(() => Promise.reject(assertThrows(() => httpRemote("http://127.0.0.1", { headers }))));
 });
 
 /** The message of a call that fails, which must contain no password. */
@@ -129,6 +134,13 @@ async function messageOf(call: () => Promise<unknown>): Promise<string> {
   }
   return String(error);
 }
+
+test("a PUT that a redirect makes a GET of has stored nothing", async () => {
+  const answer = ({ path }: Asked) => path === "/login" ? {} : { status: 303, headers: { location: "/login" } };
+  await withServer(answer, async ({ url }) => {
+    await assertRejects(() => httpRemote(url).put(KEY, Uint8Array.of(1), options));
+  });
+});
 
 test("a remote by HTTP reads no more than it may", async () => {
   const plain = new Uint8Array(1000);

@@ -338,6 +338,28 @@ test("who aborts a load does not wait for the remote", () =>
     assertStrictEquals(message, "enough");
   }));
 
+test("calls that wait for a place for most of their time do not have the remote left alone", async () => {
+  let nowMs = 0;
+  let gets = 0;
+  const gate = Promise.withResolvers<undefined>();
+  const remote: RemoteTier = {
+    // The first sixteen are slow, those after them begin too late.
+    get: () => ++gets <= 16 ? gate.promise : gets <= 20 ? new Promise(() => {}) : Promise.resolve(undefined),
+    put: () => Promise.resolve(),
+  };
+  const options = { engine: new TextEngine(), remote, readOnly: true, remoteTimeoutMs: 500, onWarning: () => {} };
+  const context = openContext(options, { ...detectPlatform(), clock: () => nowMs });
+  const look = (at: number) => runAsync(lookup(context, bytes(`code ${at}`)));
+  const all = Array.from({ length: 20 }, (_, at) => look(at));
+  while (gets < 16) await new Promise((resolve) => setTimeout(resolve, 1));
+  nowMs += 400;
+  gate.resolve(undefined);
+  await Promise.all(all);
+  assertEquals([gets, context.counters.remoteFailures], [20, 4]);
+  await look(20);
+  assertStrictEquals(gets, 21);
+});
+
 test("no more than 16 calls run at once", async () => {
   let [running, most] = [0, 0];
   const call = async () => {
