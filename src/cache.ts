@@ -337,14 +337,17 @@ export class ModuleCache<M = WebAssembly.Module> extends EventTarget {
     const key = typeof codeOrKey === "string"
       ? checkKey(codeOrKey)
       : await runAsync(keyOf(this.#context, viewOf(codeOrKey)));
-    const wasInMemory = this.#context.memory.deleteKey(key);
-    await this.#context.remote?.delete(key);
+    const { engine, memory, platform, remote } = this.#context;
+    let wasThere = memory.deleteKey(key);
     const storage = this.#writable();
-    if (!storage) return wasInMemory;
-    await storage.behind.settleAll(key);
-    const { engine, platform } = this.#context;
-    const path = entryPath(await runAsync(folderIn(platform, engine.id)), key);
-    return await runAsync(storage.disk.remove(path)) || wasInMemory;
+    if (storage) {
+      await storage.behind.settleAll(key);
+      const path = entryPath(await runAsync(folderIn(platform, engine.id)), key);
+      wasThere = await runAsync(storage.disk.remove(path)) || wasThere;
+    }
+    // Last, for it may fail.
+    await remote?.delete(key);
+    return wasThere;
   }
 
   /**

@@ -467,6 +467,20 @@ test("a store is told how much may be read", async () => {
   assertEquals(told, [123]);
 });
 
+test("delete removes the entry from the directory whatever the remote does", () =>
+  inDirectory(async (directory) => {
+    const store = await filled();
+    const remote: RemoteTier = {
+      get: (key) => store.get(key),
+      put: () => Promise.resolve(),
+      delete: () => Promise.reject(),
+    };
+    const { cache } = machine(remote, { directory, strict: true });
+    await cache.resolve(code);
+    assert(isRemoteFault(await assertRejects(() => cache.delete(code))));
+    assertEquals(entriesIn(directory), []);
+  }));
+
 test("what is being put does not come back after delete", async () => {
   const store = new MemoryStore();
   const { cache } = machine(store);
