@@ -100,6 +100,7 @@ function* elsewhere<M>(work: Work<M>, miss: Miss, storage?: Storage): Operation<
     const step = deserializing(context.engine, payload, work.code, place);
     const obtained = yield* deserialized(work, step, "remote", name);
     if ("module" in obtained) return { ...obtained, compileMs };
+    context.counters.remoteFailures++;
   }
   const obtained = yield* compiled(work, miss);
   const mayOffer = copy !== "failed" && miss.unwritten !== "async";

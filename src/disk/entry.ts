@@ -93,11 +93,16 @@ export function decodeHeader(bytes: Bytes, size: number): Header | string {
     engineDigest: bytes.subarray(56, 88),
     payloadLength,
     idLength,
-    compileMs: view.getFloat32(140, true),
+    compileMs: timeOf(view.getFloat32(140, true)),
     isSigned,
     payloadSha256: bytes.subarray(88, 120),
     ...(flags & FLAG_XXH3 ? { payloadXxh3: bytes.subarray(120, 136) } : {}),
   };
+}
+
+/** A forger may have written any number. */
+function timeOf(ms: number): number {
+  return ms >= 0 && ms < Infinity ? ms : 0;
 }
 
 /** Length of what follows the payload, bytes. */

@@ -64,7 +64,12 @@ export function httpRemote(url: string | URL, { headers, sign }: HttpRemoteOptio
   return {
     get: async (key, { signal, maxBytes = Infinity }) => {
       const response = await call("GET", key, { signal });
-      return response && await bytesOf(response, maxBytes);
+      try {
+        return response && await bytesOf(response, maxBytes);
+      } catch (cause) {
+        if (signal.aborted) throw cause;
+        throw new Error(`GET ${shown(href)}: ${whyOf(cause)}`);
+      }
     },
     put: async (key, entry, { signal }) => {
       const response = await call("PUT", key, { signal }, entry);
@@ -99,7 +104,7 @@ async function answerTo(
   throw new Error(`${method} ${shown(url.href)}: the server answered ${status}`);
 }
 
-/** Why there was no answer, in the runtime's words, which may repeat the URL. */
+/** Why there was no answer or no body, in the runtime's words, which may repeat the URL. */
 function whyOf(error: unknown): string {
   const { cause } = Object(error);
   const why = cause === undefined ? textOf(error) : `${textOf(error)}: ${textOf(cause)}`;

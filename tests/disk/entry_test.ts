@@ -35,6 +35,13 @@ test("a header comes back as it was encoded, with and without XXH3", () => {
   assertEquals(decodeHeader(encoded(without), HEADER_BYTES + 5), without);
 });
 
+test("a compile time that is no time counts as unknown", () => {
+  for (const compileMs of [Infinity, -Infinity, NaN, -1]) {
+    const decoded = decodeHeader(encoded({ ...header, compileMs }), HEADER_BYTES + 5);
+    assertEquals(decoded, { ...header, compileMs: 0 });
+  }
+});
+
 test("the layout is the one documented", () => {
   const bytes = encoded();
   const view = new DataView(bytes.buffer);
